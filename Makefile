@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+# kmend: make help
+
+O       ?= build
+V       ?= 0
+OPT     ?= -O2
+SAN     ?=
+CC      := gcc
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+PREFIX  ?= /usr
+DESTDIR ?=
+
+ARCH    := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+Q       := $(if $(filter 1,$(V)),,@)
+say      = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' $(1) $(2))
+
+LIBS    := libbpf libelf zlib libcjson sqlite3 libsystemd libcap-ng libseccomp libcrypto
+FOLDERS := base loop collect decode attribute measure predict match decide act verify record \
+	   report pipeline daemon
+
+CFLAGS  := -std=gnu11 $(OPT) -g -ffp-contract=off -fno-strict-aliasing -fstack-protector-strong \
+	   -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(filter -O0,$(OPT)),0,2) -fPIE \
+	   -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror \
+	   -Iuserspace -Ibpf -I$(O) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -U_FORTIFY_SOURCE) \
+	   $(CFLAGS_EXTRA)
+LDFLAGS := -pie -Wl,-z,relro,-z,now,--as-needed $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS_EXTRA)
+LDLIBS   = $(shell pkg-config --libs $(LIBS)) -lm
+
+BPF_SRC  := $(wildcard bpf/*.bpf.c)
+SKELS    := $(BPF_SRC:bpf/%.bpf.c=$(O)/bpf/%.skel.h)
+LIB_SRC  := $(filter-out userspace/daemon/main.c,$(foreach f,$(FOLDERS),$(wildcard userspace/$(f)/*.c)))
+LIB_OBJ  := $(LIB_SRC:%.c=$(O)/%.o)
+CLI_OBJ  := $(patsubst %.c,$(O)/%.o,$(wildcard tools/kmend/*.c))
+TEST_SRC := $(wildcard tests/unit/*/*.c tests/replay/*.c tests/bpf/*.c)
+TESTS    := $(TEST_SRC:%.c=$(O)/%)
+HELP_SRC := $(wildcard tests/lib/*.c)
+HELPERS  := $(HELP_SRC:%.c=$(O)/%)
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+## all: kmendd, kmend
+all: $(O)/kmendd $(O)/kmend
+
+## help: what can be made
+help:
+	@sed -n 's/^## //p' Makefile tests/bench/bench.mk tests/fuzz/fuzz.mk tools/packaging/install.mk \
+		tools/lint/lint.mk 2>/dev/null | awk -F': ' '{ printf "  %-14s %s\n", $$1, $$2 }'
+
+## deps: install what is missing from Debian's packages (root)
+deps:
+	$(Q)tools/packaging/deps
+
+$(O)/kmendd: $(O)/userspace/daemon/main.o $(O)/libkmend.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(O)/kmend: $(CLI_OBJ) $(O)/libkmend.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(O)/libkmend.a: $(LIB_OBJ)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcsD $@ $^
+
+$(O)/%.o: %.c | $(SKELS)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(O)/bpf/%.bpf.o: bpf/%.bpf.c bpf/event.h $(wildcard bpf/lib/*.h vmlinux/*/vmlinux.h)
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Werror \
+		-Ivmlinux/$(ARCH) -Ibpf -c -o $@ $<
+
+$(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+$(O)/tests/%: tests/%.c $(O)/libkmend.a
+	$(call say,TEST,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -Itests -MMD -MP $(LDFLAGS) -o $@ $< $(O)/libkmend.a $(LDLIBS) -lcmocka
+
+## test: every test that a development machine can run (under 5 minutes)
+test: deps
+	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)tests/run $(O)
+
+tests: $(TESTS) $(HELPERS)
+
+## run: kmendd in the foreground with a live view, observing only (root)
+run: deps
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tools/run $(O)
+
+## demo: leaks, a crash loop, a kill and a noisy neighbour, for real (root, 90 s)
+demo: deps
+	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)tests/scenario/demo $(O)
+
+## clean: remove what was built
+clean:
+	rm -rf $(O)
+
+-include tests/bench/bench.mk tests/fuzz/fuzz.mk tools/packaging/install.mk tools/lint/lint.mk
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
+
+.PHONY: all help deps test tests run demo clean

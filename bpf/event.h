@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Records that the kernel side hands to user space: the only header both sides share.
+ *
+ * Every record starts with struct kmend_hdr. Append only: a type number, once used, is never used
+ * for anything else; a record that must grow gets a new type. All times are CLOCK_BOOTTIME
+ * nanoseconds (bpf_ktime_get_boot_ns). All PIDs are thread-group ids in the PID namespace of the
+ * daemon; a process that is not visible there has 0. Padding is explicit and zeroed: a ring
+ * buffer does not clear what it hands out. */
+#ifndef KMEND_EVENT_H
+#define KMEND_EVENT_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define KMEND_COMM_LEN 16
+#define KMEND_PATH_LEN 128 /* of an executable; longer ones keep their last 127 bytes */
+
+enum kmend_type {
+	KMEND_NONE = 0,
+	KMEND_FORK = 1,      /* a new thread group */
+	KMEND_EXEC = 2,      /* a thread group has a new image */
+	KMEND_EXIT = 3,      /* a thread group is gone */
+	KMEND_SIGNAL = 4,    /* a signal that ends or stops its receiver was delivered */
+	KMEND_OOM = 5,       /* the OOM killer chose a victim */
+	KMEND_TCP_STATE = 6, /* a TCP connection failed or was reset (anomalies only) */
+	KMEND_RETRANSMIT =
+		7,        /* TCP retransmits, summed per cgroup by the kernel, read in batches */
+	KMEND_TASK = 8,   /* levels of one thread group, from the task iterator or /proc */
+	KMEND_CANARY = 9, /* sent by the daemon to itself through the kernel: the path is alive */
+	KMEND_TYPE_MAX = 64, /* size of the loss table; numbers from 256 on belong to user space */
+};
+
+struct kmend_hdr {
+	__u16 type;
+	__u16 size; /* of the whole record, header included */
+	__u32 cpu;
+	__u64 ktime_ns;
+	__u64 cgroup_id; /* cgroup v2 id of the process the record is about, 0 unknown */
+};
+#define KMEND_HDR_SIZE 24
+_Static_assert(sizeof(struct kmend_hdr) == KMEND_HDR_SIZE, "kmend_hdr is an ABI");
+
+/* KMEND_FORK: sched_process_fork, thread groups only. cgroup_id is the child's. */
+struct kmend_fork {
+	struct kmend_hdr hdr;
+	__u32 tgid; /* the child */
+	__u32 ppid;
+	__u64 start_ns; /* of the child; with tgid: who it is, also after the number is used again
+			 */
+	char comm[KMEND_COMM_LEN];
+};
+_Static_assert(sizeof(struct kmend_fork) == KMEND_HDR_SIZE + 32, "kmend_fork is an ABI");
+
+/* KMEND_EXEC: sched_process_exec. */
+struct kmend_exec {
+	struct kmend_hdr hdr;
+	__u32 tgid;
+	__u32 ppid;
+	__u64 start_ns;
+	__u32 uid; /* in the initial user namespace */
+	__u32 pad;
+	char comm[KMEND_COMM_LEN];
+	char path[KMEND_PATH_LEN]; /* as given to execve, NUL-terminated */
+};
+_Static_assert(sizeof(struct kmend_exec) == KMEND_HDR_SIZE + 40 + KMEND_PATH_LEN,
+               "kmend_exec is an ABI");
+
+/* KMEND_EXIT: sched_process_exit of the last thread. Runs early in do_exit(): ports and files are
+ * still taken; whoever needs them waits for the pidfd. */
+struct kmend_exit {
+	struct kmend_hdr hdr;
+	__u32 tgid;
+	__u32 ppid;
+	__u64 start_ns;
+	__u32 exit_code; /* as wait(2) packs it: code << 8 | core << 7 | signal */
+	__u32 pad;
+	char comm[KMEND_COMM_LEN];
+};
+_Static_assert(sizeof(struct kmend_exit) == KMEND_HDR_SIZE + 40, "kmend_exit is an ABI");
+
+/* KMEND_SIGNAL: signal_generate for SIGKILL, SIGTERM, SIGSTOP, SIGQUIT, SIGABRT, SIGSEGV, SIGBUS,
+ * SIGILL, SIGFPE, SIGINT sent to a thread group. cgroup_id is the receiver's. */
+struct kmend_signal {
+	struct kmend_hdr hdr;
+	__u32 signal;
+	__s32 code;        /* si_code: 0 kill(2), 0x80 the kernel, ... */
+	__u32 tgid;        /* receiver */
+	__u32 sender_tgid; /* 0: the kernel itself, or outside this PID namespace */
+	__u64 start_ns;    /* of the receiver */
+	__u64 sender_start_ns;
+	__u64 sender_cgroup_id;
+	__u32 sender_uid;
+	__u32 result; /* TRACE_SIGNAL_*: 0 delivered */
+	char comm[KMEND_COMM_LEN];
+	char sender_comm[KMEND_COMM_LEN];
+};
+_Static_assert(sizeof(struct kmend_signal) == KMEND_HDR_SIZE + 80, "kmend_signal is an ABI");
+
+/* KMEND_OOM: oom:mark_victim. cgroup_id is the victim's. */
+struct kmend_oom {
+	struct kmend_hdr hdr;
+	__u32 tgid;
+	__u32 trigger_tgid; /* whose allocation could not be served */
+	__u64 start_ns;
+	__u64 anon_bytes;
+	char comm[KMEND_COMM_LEN];
+};
+_Static_assert(sizeof(struct kmend_oom) == KMEND_HDR_SIZE + 40, "kmend_oom is an ABI");
+
+/* KMEND_TCP_STATE: inet_sock_set_state, only a connect that failed (SYN_SENT to CLOSE) or a
+ * connection that was reset (ESTABLISHED to CLOSE). */
+struct kmend_tcp_state {
+	struct kmend_hdr hdr;
+	__u16 family; /* AF_INET or AF_INET6 */
+	__u16 lport;  /* host order */
+	__u16 rport;
+	__u8 from; /* TCP_* states of include/net/tcp_states.h */
+	__u8 to;
+	__s32 error; /* sk_err: ECONNREFUSED, ETIMEDOUT, ... */
+	__u32 pad;
+	__u8 laddr[16]; /* IPv4 in the first four bytes */
+	__u8 raddr[16];
+};
+_Static_assert(sizeof(struct kmend_tcp_state) == KMEND_HDR_SIZE + 48, "kmend_tcp_state is an ABI");
+
+/* KMEND_RETRANSMIT: count since the last record of the same cgroup. */
+struct kmend_retransmit {
+	struct kmend_hdr hdr;
+	__u64 count;
+};
+_Static_assert(sizeof(struct kmend_retransmit) == KMEND_HDR_SIZE + 8, "kmend_retransmit is an ABI");
+
+/* Which members of kmend_task were measured; a member whose bit is clear is "not measured". */
+enum kmend_task_has {
+	KMEND_HAS_RSS = 1 << 0,
+	KMEND_HAS_FDS = 1 << 1,
+	KMEND_HAS_CPU = 1 << 2,
+	KMEND_HAS_RUN_DELAY = 1 << 3,
+	KMEND_HAS_THREADS = 1 << 4,
+	KMEND_HAS_LIMITS = 1 << 5,
+};
+
+/* KMEND_TASK: one thread group as the sampling pass saw it. */
+struct kmend_task {
+	struct kmend_hdr hdr;
+	__u32 tgid;
+	__u32 ppid;
+	__u64 start_ns;
+	__u64 anon_bytes;
+	__u64 file_bytes;
+	__u64 shmem_bytes;
+	__u64 swap_bytes;
+	__u64 cpu_ns;       /* user + system, whole thread group */
+	__u64 run_delay_ns; /* of the leader */
+	__u64 fds_limit;    /* soft RLIMIT_NOFILE, ~0 unlimited */
+	__u32 fds;
+	__u32 threads;
+	__u32 has;   /* kmend_task_has bits */
+	__u32 state; /* the letter /proc shows: R S D T Z ... */
+	__u32 uid;
+	__u32 pad;
+	char comm[KMEND_COMM_LEN];
+};
+_Static_assert(sizeof(struct kmend_task) == KMEND_HDR_SIZE + 112, "kmend_task is an ABI");
+
+/* Per type and ring, exact: what was offered and what the ring refused. Seen = delivered + lost. */
+struct kmend_count {
+	__u64 seen;
+	__u64 lost;
+};
+
+#endif

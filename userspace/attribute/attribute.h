@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Phase 3: whose signal it is. Identity is cgroup id and unit, or pid with start time: never comm.
+ *
+ * Services come from definitions (km_config) and, without one, from cgroup paths: systemd units
+ * (*.service, *.scope of containers), containers (64 hex digits in docker-, libpod-, cri-,
+ * containerd paths), Kubernetes pods; a process in no such cgroup belongs to the host. */
+#ifndef KM_ATTRIBUTE_H
+#define KM_ATTRIBUTE_H
+
+#include "base/config.h"
+#include "base/table.h"
+#include "decode/signal.h"
+
+enum km_service_state {
+	KM_SERVICE_UNKNOWN = 0, /* defined, nothing seen yet */
+	KM_SERVICE_UP = 1,
+	KM_SERVICE_DOWN = 2, /* main process gone, or no process left */
+	KM_SERVICE_STATE_MAX
+};
+
+extern const char *const km_service_state_names[KM_SERVICE_STATE_MAX + 1];
+
+/* How a service last ended, as far as the kernel told; zero where not known. */
+struct km_ending {
+	uint64_t t_ns;
+	uint32_t tgid;
+	uint32_t exit_code; /* as wait(2) packs it */
+	uint64_t start_ns;  /* of the process that ended: t_ns - start_ns is how long it lived */
+	uint32_t oom;       /* 1: chosen by the OOM killer */
+	uint32_t signal;    /* that was sent to it, 0 none seen */
+	uint32_t sender_tgid;
+	uint32_t sender_uid;
+	char sender_comm[KMEND_COMM_LEN];
+	uint32_t known; /* 1: the members above were seen (exit record); 0: only that it is gone */
+	uint32_t asked; /* 1: by kmend itself (an act is under way) */
+};
+
+/* A row of the table of services; key is id. */
+struct km_service {
+	uint64_t id; /* hash of kind and name; never 0 */
+	char name[KM_NAME_MAX];
+	uint32_t kind;    /* enum km_service_kind */
+	uint32_t defined; /* 1: by configuration */
+	uint32_t state;   /* enum km_service_state */
+	uint32_t processes;
+	uint64_t since_ns;  /* of this state */
+	uint64_t cgroup_id; /* its topmost cgroup, 0 not known */
+	uint32_t main_tgid; /* 0 not known */
+	uint32_t starts;    /* times it was seen to start */
+	uint64_t main_start_ns;
+	uint64_t exits; /* ends of the service, asked for or not */
+	uint64_t oom_kills;
+	uint64_t retransmits;
+	uint64_t connect_failures;
+	uint64_t forks;
+	struct km_ending last;
+};
+
+/* What happened to a service just now. */
+enum km_event {
+	KM_EV_NONE = 0,
+	KM_EV_STARTED = 1,  /* came up: main process known or first process seen */
+	KM_EV_ENDED = 2,    /* went down; service->last says how */
+	KM_EV_OOM = 3,      /* one of its processes was chosen */
+	KM_EV_SIGNALED = 4, /* a fatal signal was sent to its main process */
+	KM_EV_CONNECT_FAILED = 5,
+	KM_EV_MAX
+};
+
+extern const char *const km_event_names[KM_EV_MAX + 1];
+
+/* Whose a signal is: handed to phase 4. */
+struct km_subject {
+	struct km_service
+		*service; /* NULL: the host's; valid until the next km_attribute_signal() */
+	enum km_event event;
+};
+
+struct km_attribute;
+
+int km_attribute_new(struct km_attribute **ret);
+struct km_attribute *km_attribute_free(struct km_attribute *a);
+KM_DEFINE_FREEP(struct km_attribute, km_attribute_free)
+
+/* New definitions; services no longer defined stay while they have processes. C must outlive A or
+ * the next call. */
+int km_attribute_configure(struct km_attribute *a, const struct km_config *c, uint64_t now_ns);
+/* Updates the tables; *RET says whose it is. 0, or -ENOSPC: a table is full (counted). */
+int km_attribute_signal(struct km_attribute *a, const struct km_signal *s, struct km_subject *ret);
+/* kmend itself is about to end this service until UNTIL_NS: its next ending is `asked`. */
+void km_attribute_expect_end(struct km_attribute *a, uint64_t service_id, uint64_t until_ns);
+
+struct km_service *km_attribute_service(const struct km_attribute *a, uint64_t id);
+struct km_service *km_attribute_service_by_name(const struct km_attribute *a, const char *name);
+struct km_service *km_attribute_next(const struct km_attribute *a, uint32_t *slot);
+/* True if ID is a process of the service's (now or in the last 60 s). */
+bool km_attribute_owns(const struct km_attribute *a, const struct km_service *s, uint32_t tgid,
+                       uint64_t start_ns);
+
+/* The tables for checkpoints: up to MAX written to RET, count returned. */
+size_t km_attribute_tables(struct km_attribute *a, struct km_table **ret, size_t max);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Length-checked typed messages over a SOCK_SEQPACKET socketpair between two of our processes. */
+#ifndef KM_MESSAGE_H
+#define KM_MESSAGE_H
+
+#include "base/base.h"
+
+#define KM_MESSAGE_MAX 65536 /* the largest: one piece of a control answer */
+
+struct km_message_hdr {
+	uint16_t type;
+	uint16_t version;
+	uint32_t size; /* of the whole message, header included */
+};
+
+/* 0; -EAGAIN would block; -EPIPE the other side is gone. FD -1: none to pass. */
+int km_message_send(int sock, const void *msg, size_t size, int fd);
+/* Bytes received into BUF, 0 at end of file; -EAGAIN; -EBADMSG: cut off, size field differs from
+ * what came, or more than one descriptor. *RET_FD gets a passed descriptor (close-on-exec) or -1;
+ * with RET_FD NULL any passed one is closed and the message refused. */
+ssize_t km_message_recv(int sock, void *buf, size_t size, int *ret_fd);
+
+#endif

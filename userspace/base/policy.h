@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* policy/guardrails.json: what bounds every rule on this host. A rule narrows it, never widens it.
+ * Enforced twice: by phase 7 and, from its own copy, by the actor. */
+#ifndef KM_POLICY_H
+#define KM_POLICY_H
+
+#include "base/base.h"
+#include "base/json.h"
+
+enum km_verb {
+	KM_VERB_NONE = 0,
+	KM_START = 1,
+	KM_STOP = 2,
+	KM_RESTART = 3,
+	KM_SEND_SIGNAL = 4, /* by pidfd */
+	KM_RAISE_LIMIT = 5, /* prlimit of RLIMIT_NOFILE, up to the hard limit */
+	KM_NOTIFY = 6,      /* a line in the journal and an incident; changes nothing */
+	KM_VERB_MAX
+};
+
+extern const char *const km_verb_names[KM_VERB_MAX + 1]; /* [0] is "none" */
+
+/* At most COUNT acts within the last PER_NS. */
+struct km_budget {
+	uint32_t count;
+	uint64_t per_ns;
+};
+
+#define KM_POLICY_GLOBS_MAX 256
+
+struct km_policy {
+	bool verbs[KM_VERB_MAX]; /* which are allowed at all; default: notify only */
+	char **services; /* globs of names that may be acted on, NULL-terminated; default: none */
+	char **protect;  /* globs added to the built-in protected list */
+	struct km_budget per_service; /* default 5 in 10 min */
+	struct km_budget per_host;    /* default 20 in 10 min */
+	bool pause;                   /* the kill switch: no act at all but notify */
+};
+
+/* TEXT NULL: the defaults (only notify). -EBADMSG with *ERR. */
+int km_policy_compile(const char *text, size_t len, const char *file, struct km_error *err,
+                      struct km_policy **ret);
+struct km_policy *km_policy_free(struct km_policy *p);
+KM_DEFINE_FREEP(struct km_policy, km_policy_free)
+
+/* Built in and not to be switched off: init and the system manager, kmend itself, ssh, the message
+ * bus, logind, journald, udev, the getty and console units, by the exact names in policy.c; then
+ * the globs. */
+bool km_policy_protects(const struct km_policy *p, const char *service);
+/* Verb and service name allowed (pause and protection included). Budgets are the caller's. */
+bool km_policy_allows(const struct km_policy *p, enum km_verb verb, const char *service);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Phase 1: where data comes from; the only phase that reads the outside world. It hands raw records
+ * (raw.h) to one sink. Two steps, because privileges are dropped between them:
+ *
+ *   km_collect_prepare()  as root: loads or takes over BPF programs, maps and links (pinned), scans
+ * what already runs, opens what later needs no privilege km_collect_start()    as the engine's
+ * user: rings, sampling timer, cgroup walk
+ *
+ * Every source is optional on its own; what is missing is said as KM_RAW_PROBE records and in the
+ * table below. */
+#ifndef KM_COLLECT_H
+#define KM_COLLECT_H
+
+#include "base/config.h"
+#include "collect/raw.h"
+#include "loop/loop.h"
+
+struct km_collect;
+
+struct km_collect_opts {
+	const struct km_config *config; /* sampling period, pidfiles; must outlive the collector */
+	const char *pin_dir;            /* on a bpffs; NULL: nothing is pinned */
+	bool no_bpf; /* /proc, PSI, pidfd and cgroup files only (also for tests of that mode) */
+};
+
+/* RAW is a whole record, 8-byte aligned, valid during the call. Non-zero ends the loop with it. */
+typedef int (*km_collect_sink)(void *userdata, const void *raw, size_t len);
+
+/* Never fails for a missing signal. -EEXIST: PIN_DIR belongs to a running instance. */
+int km_collect_prepare(const struct km_collect_opts *opts, struct km_collect **ret);
+/* Emits PROBE, CLOCK, CGROUP and PROCESS records for what is there, then goes on in LOOP. */
+int km_collect_start(struct km_collect *c, struct km_loop *loop, km_collect_sink sink,
+                     void *userdata);
+/* Detaches and closes; with UNPIN the pins go as well (clean exit), else they stay and the rings go
+ * on filling. */
+struct km_collect *km_collect_stop(struct km_collect *c, bool unpin);
+/* For the process that keeps root: removes what PIN_DIR holds. */
+int km_collect_unpin(const char *pin_dir);
+
+/* Which cgroups' exits and signals wake the daemon at once (services it answers for). */
+int km_collect_watch(struct km_collect *c, uint64_t cgroup_id, bool on);
+/* Boot time of the tick wanted by phase 7 between two samples; 0: none. Emits a KM_RAW_TICK then.
+ */
+void km_collect_want_tick(struct km_collect *c, uint64_t at_ns);
+
+/* One row a signal: what `kmend signal list`, `bpf list` and `doctor` print. */
+struct km_source {
+	const char *name; /* "exit", "oom", "memory", ... */
+	const char *unit;
+	const char *per;     /* service, process, host */
+	const char *hook;    /* "tp_btf/sched_process_exit", "iter/task", "/proc/PID/fd", "cgroup
+				memory" */
+	const char *meaning; /* for failure */
+	const char *since;   /* first kernel */
+	uint16_t type;       /* enum kmend_type or km_raw_type it arrives as */
+	bool available;
+	char reason[KM_NAME_MAX]; /* why not, and the remedy */
+	uint64_t records;         /* delivered */
+};
+
+/* Table of KM_SOURCES rows, NULL-name-terminated; the collector's. */
+const struct km_source *km_collect_sources(const struct km_collect *c);
+
+/* A BPF program or map, for `kmend bpf list`. */
+struct km_bpf_object {
+	char name[16];
+	char kind[16]; /* "tp_btf", "iter", "ringbuf", "hash" */
+	char hook[64];
+	char state[16];     /* attached, failed, ... */
+	uint64_t run_count; /* KM_UNKNOWN where statistics are off */
+	uint64_t run_time_ns;
+	uint64_t seen, lost; /* maps that are rings */
+	char reason[128];
+};
+
+/* Fills up to MAX rows; number written. */
+size_t km_collect_bpf_objects(struct km_collect *c, struct km_bpf_object *ret, size_t max);
+
+/* One finding of the doctor: works without a daemon and without root, and says what could not be
+ * looked at. */
+struct km_finding {
+	char what[64]; /* "kernel", "btf", "cap_bpf", "lockdown", "cgroup", "psi", "bpffs",
+			  "systemd", ... */
+	enum { KM_FOUND_GOOD, KM_FOUND_LIMITED, KM_FOUND_MISSING, KM_FOUND_NOT_LOOKED } state;
+	char detail[256]; /* what is so, and what depends on it */
+	char remedy[256];
+};
+
+size_t km_collect_doctor(struct km_finding *ret, size_t max);
+#define KM_FINDINGS_MAX 32
+
+#endif

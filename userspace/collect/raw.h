@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything that can change a decision, as one kind of record: struct kmend_hdr and a fixed body
+ * (bpf/event.h below 256, this file from 256 on), self-delimiting by hdr.size, 8-byte multiples.
+ * This is what enters phase 2, what a trace holds and what a replay feeds. */
+#ifndef KM_RAW_H
+#define KM_RAW_H
+
+#include "base/base.h"
+#include "base/policy.h"
+#include "base/resource.h"
+#include "event.h"
+
+/* u16 size field; multiple of 8. */
+#define KM_RAW_MAX        65528
+#define KM_RAW_TEXT_PIECE 32768
+
+enum km_raw_type {
+	KM_RAW_TICK = 256,    /* end of a sampling pass: levels are complete, time has advanced */
+	KM_RAW_CLOCK = 257,   /* where boot time stands in wall-clock time */
+	KM_RAW_TEXT = 258,    /* a piece of configuration, policy or a rule */
+	KM_RAW_CGROUP = 259,  /* a cgroup: id and path, or that it is gone */
+	KM_RAW_PROCESS = 260, /* a process that existed before the start, or was found by pidfile */
+	KM_RAW_LEVEL = 261,   /* one level of one cgroup with its limit */
+	KM_RAW_HOST = 262,    /* host-wide levels and PSI */
+	KM_RAW_LOSS = 263,    /* records lost since the last such record */
+	KM_RAW_OUTCOME = 264, /* what the actor says about an intent, or an adopted service */
+	KM_RAW_COMMAND = 265, /* an operator's approve, deny, ... */
+	KM_RAW_PROBE = 266,   /* what this kernel can deliver: one signal available or not */
+	KM_RAW_STATE = 267,   /* a row of a checkpoint; only before the first other record */
+	KM_RAW_SAID =
+		268, /* what the pipeline put out, as text: ignored as input, compared by replay */
+	KM_RAW_MAX_TYPE
+};
+
+struct km_raw_tick {
+	struct kmend_hdr hdr;
+};
+
+struct km_raw_clock {
+	struct kmend_hdr hdr;
+	uint64_t realtime_ns; /* CLOCK_REALTIME at hdr.ktime_ns */
+};
+
+enum km_text_kind {
+	KM_TEXT_CONFIG = 0,
+	KM_TEXT_POLICY = 1,
+	KM_TEXT_RULE = 2,
+	KM_TEXT_COMMIT = 3,
+	KM_TEXT_KIND_MAX
+};
+
+/* Pieces come in order, offset 0 first, until total is reached; a set is put in force by COMMIT
+ * (total 0), as a whole or, if any text is in error, not at all. */
+struct km_raw_text {
+	struct kmend_hdr hdr;
+	uint32_t kind;
+	uint32_t total;
+	uint32_t offset;
+	uint32_t len; /* bytes here; the record is padded to 8 */
+	char file[KM_NAME_MAX];
+	char bytes[];
+};
+
+struct km_raw_cgroup {
+	struct kmend_hdr hdr; /* cgroup_id */
+	uint32_t gone;
+	uint32_t pad;
+	char path[KM_PATH_MAX]; /* below the cgroup v2 mount, "/" is the root */
+};
+
+enum km_process_source {
+	KM_FROM_SCAN = 0,
+	KM_FROM_PIDFILE = 1,
+	KM_FROM_EXIT_WATCH = 2,
+	KM_PROCESS_SOURCE_MAX
+};
+
+struct km_raw_process {
+	struct kmend_hdr hdr; /* cgroup_id */
+	uint32_t tgid;
+	uint32_t ppid;
+	uint64_t start_ns;
+	uint32_t uid;
+	uint32_t source;     /* KM_FROM_EXIT_WATCH: it is gone (pidfd or waitpid), seen without the
+				kernel record */
+	int32_t wait_status; /* KM_FROM_EXIT_WATCH: as wait(2); -1 not known */
+	uint32_t pad;
+	char comm[KMEND_COMM_LEN];
+	char path[KMEND_PATH_LEN]; /* executable; empty: not readable */
+	char service[KM_NAME_MAX]; /* KM_FROM_PIDFILE: the definition */
+};
+
+struct km_raw_level {
+	struct kmend_hdr hdr;
+	uint32_t resource; /* enum km_resource */
+	uint32_t pad;
+	uint64_t level;
+	uint64_t limit; /* KM_UNKNOWN: none */
+};
+
+struct km_raw_host {
+	struct kmend_hdr hdr;
+	uint64_t memory_total_bytes;
+	uint64_t memory_available_bytes;
+	uint64_t swap_total_bytes;
+	uint64_t swap_free_bytes;
+	uint64_t files_open;
+	uint64_t files_max;
+	uint32_t psi_cpu_some_ppm; /* avg10 */
+	uint32_t psi_memory_some_ppm;
+	uint32_t psi_memory_full_ppm;
+	uint32_t psi_io_some_ppm;
+	uint32_t psi_io_full_ppm;
+	uint32_t processes;
+	uint32_t psi_measured; /* 0: PSI is off, the members above mean nothing */
+	uint32_t pad;
+};
+
+struct km_raw_loss {
+	struct kmend_hdr hdr;
+	uint32_t type; /* of the record lost */
+	uint32_t ring; /* 0 must-not-lose, 1 bulk */
+	uint64_t seen;
+	uint64_t lost;
+};
+
+enum km_outcome_state {
+	KM_OUT_REFUSED = 0, /* the actor's own check said no; nothing was done */
+	KM_OUT_DONE = 1,
+	KM_OUT_FAILED = 2,   /* tried, did not work; error says why */
+	KM_OUT_UNKNOWN = 3,  /* interrupted, and the world does not tell */
+	KM_OUT_NOT_DONE = 4, /* recovered after a crash: it had not happened */
+	KM_OUT_ADOPTED = 5,  /* no intent: a supervised command was found running */
+	KM_OUT_ABSENT = 6,   /* no intent: a supervised command was not found running */
+	KM_OUT_STATE_MAX
+};
+
+struct km_raw_outcome {
+	struct kmend_hdr hdr; /* cgroup_id: of the service, if it is a supervised command */
+	uint64_t intent_id;   /* the decision's id; 0 for ADOPTED and ABSENT */
+	uint32_t state;
+	uint32_t verb;
+	int32_t error; /* negative errno or 0 */
+	uint32_t tgid; /* main process now, 0 none */
+	uint64_t start_ns;
+	uint32_t recovered; /* 1: found out after a restart of the actor */
+	uint32_t pad;
+	char service[KM_NAME_MAX];
+	char detail[KM_NAME_MAX]; /* for people */
+};
+
+enum km_command { KM_CMD_APPROVE = 0, KM_CMD_DENY = 1, KM_CMD_MAX };
+
+struct km_raw_command {
+	struct kmend_hdr hdr;
+	uint64_t decision_id;
+	uint32_t command;
+	uint32_t uid;
+	uint32_t tgid;
+	uint32_t pad;
+};
+
+struct km_raw_probe {
+	struct kmend_hdr hdr;
+	uint32_t type;      /* enum kmend_type it delivers */
+	uint32_t available; /* 1 in place, 0 not */
+	char reason[KM_NAME_MAX];
+};
+
+struct km_raw_state {
+	struct kmend_hdr hdr;
+	uint32_t table; /* index in the pipeline's table of tables */
+	uint32_t slot;
+	uint32_t row_size;
+	uint32_t layout; /* version of the row's struct */
+	uint8_t row[];
+};
+
+struct km_raw_said {
+	struct kmend_hdr hdr;
+	uint32_t len;
+	uint32_t pad;
+	char text[]; /* one JSON object without the newline */
+};
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Phase 7: from matches to decisions. "No" is a decision too, said once until its reason changes.
+ *
+ * A repair is one rule at work on one service: planned, perhaps waiting (approval, back-off),
+ * acting, verifying, next rung or settled: one state-by-event table in repair.c. All repairs of a
+ * service in a row share an incident. */
+#ifndef KM_DECIDE_H
+#define KM_DECIDE_H
+
+#include "match/match.h"
+
+/* Checked in this order; the first that fails is the reason, all are evaluated for the record. */
+enum km_guard {
+	KM_GUARD_MODE = 0,   /* rule's mode is auto, or approve with an approval */
+	KM_GUARD_PAUSE,      /* the kill switch is off */
+	KM_GUARD_POLICY,     /* the policy allows verb and service */
+	KM_GUARD_PROTECTED,  /* not on the protected list */
+	KM_GUARD_QUARANTINE, /* the service is not in quarantine */
+	KM_GUARD_BUSY,       /* no other repair is at work on the service */
+	KM_GUARD_MANAGER,    /* not ended on purpose by its manager (systemd) */
+	KM_GUARD_LOSS,       /* nothing of this service was lost unreconciled */
+	KM_GUARD_FRESH,      /* evidence is at most 3 sampling periods old */
+	KM_GUARD_COOLDOWN,
+	KM_GUARD_BUDGET_RULE,
+	KM_GUARD_BUDGET_SERVICE,
+	KM_GUARD_BUDGET_HOST,
+	KM_GUARD_MIN_HEALTHY,
+	KM_GUARD_MAX
+};
+
+extern const char *const km_guard_names[KM_GUARD_MAX + 1];
+
+enum km_answer {
+	KM_ANSWER_ACT = 0,    /* goes to the actor */
+	KM_ANSWER_NO,         /* refused: GUARD says why */
+	KM_ANSWER_SUGGEST,    /* mode suggest: would act */
+	KM_ANSWER_OBSERVE,    /* mode observe: the rule spoke, no more */
+	KM_ANSWER_ASK,        /* waits for an operator until due_ns */
+	KM_ANSWER_LATER,      /* backs off until due_ns */
+	KM_ANSWER_QUARANTINE, /* no more starts of this service until an operator says so */
+	KM_ANSWER_ESCALATE,   /* people must look: notify */
+	KM_ANSWER_MAX
+};
+
+extern const char *const km_answer_names[KM_ANSWER_MAX + 1];
+
+/* What is handed to phases 8 to 11. A value: no pointers, may be kept. */
+struct km_decision {
+	uint64_t id; /* 1, 2, 3, ... on this host's state; the intent's id as well */
+	uint64_t incident_id;
+	uint64_t t_ns;
+	uint64_t service_id;
+	uint64_t rule_key; /* 0: by definition (first start of a supervised command) */
+	char service[KM_NAME_MAX];
+	char rule[KM_NAME_MAX];
+	unsigned int line; /* of the condition that spoke */
+	enum km_answer answer;
+	enum km_verb verb;
+	enum km_guard guard;    /* first that failed; KM_GUARD_MAX: none */
+	uint32_t guards_passed; /* bit 1 << enum km_guard */
+	uint32_t step;          /* index in the plan */
+	uint32_t attempt;       /* of this repair, 1 first */
+	int signal;
+	uint64_t limit;
+	uint64_t timeout_ns;
+	uint64_t due_ns; /* ASK, LATER */
+	uint32_t tgid;   /* main process at the time, 0 none */
+	uint64_t start_ns;
+	enum km_event event;     /* that made the rule speak */
+	struct km_ending ending; /* if event is KM_EV_ENDED */
+	uint32_t has_forecast;
+	struct km_forecast forecast;
+	uint8_t rules_digest[32];
+	char reason[KM_NAME_MAX]; /* one line for people */
+};
+
+void km_decision_write(const struct km_decision *d, struct km_json_writer *w);
+
+/* A verdict of phase 9, handed back by the pipeline. */
+enum km_verdict_kind {
+	KM_HELPED = 0,
+	KM_DID_NOT_HELP = 1,
+	KM_VERDICT_NOT_MEASURED = 2,
+	KM_VERDICT_MAX
+};
+
+extern const char *const km_verdict_names[KM_VERDICT_MAX + 1];
+
+struct km_decide;
+
+int km_decide_new(struct km_decide **ret);
+struct km_decide *km_decide_free(struct km_decide *d);
+KM_DEFINE_FREEP(struct km_decide, km_decide_free)
+
+/* Each may be called again on reload; they must outlive D or the next call. */
+void km_decide_configure(struct km_decide *d, const struct km_config *config,
+                         const struct km_policy *policy, const struct km_rules *rules);
+
+/* What all calls below may look at. */
+struct km_decide_world {
+	uint64_t now_ns;
+	const struct km_attribute *attribute;
+	uint32_t lossy; /* 1: records were lost and not yet reconciled */
+};
+
+/* Each call queues the decisions that follow from it, in order. 0 or negative errno. */
+int km_decide_match(struct km_decide *d, const struct km_decide_world *w, const struct km_match *m);
+int km_decide_outcome(struct km_decide *d, const struct km_decide_world *w,
+                      const struct km_raw_outcome *o);
+int km_decide_verdict(struct km_decide *d, const struct km_decide_world *w, uint64_t decision_id,
+                      enum km_verdict_kind verdict);
+int km_decide_command(struct km_decide *d, const struct km_decide_world *w,
+                      const struct km_raw_command *c);
+/* Deadlines: approvals that expire, back-offs that are due, actors that do not answer. */
+int km_decide_tick(struct km_decide *d, const struct km_decide_world *w);
+/* Supervised commands that should run and were reported absent at the start. */
+int km_decide_absent(struct km_decide *d, const struct km_decide_world *w,
+                     const struct km_service *service);
+/* Boot time at which km_decide_tick() wants to be called next, 0: none. The pipeline is told by a
+ * tick. */
+uint64_t km_decide_due_ns(const struct km_decide *d);
+
+/* Next queued decision, valid until the next call of this module; NULL: none. */
+const struct km_decision *km_decide_next(struct km_decide *d);
+
+/* For people: what is open. */
+bool km_decide_quarantined(const struct km_decide *d, uint64_t service_id);
+/* Decisions that wait for an operator (ASK); *SLOT as in km_table_next(). */
+const struct km_decision *km_decide_waiting(const struct km_decide *d, uint32_t *slot);
+
+size_t km_decide_tables(struct km_decide *d, struct km_table **ret, size_t max);
+
+#endif

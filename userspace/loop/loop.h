@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An epoll loop: descriptors, timers (timerfd, boot time), signals (signalfd), child pidfds. */
+#ifndef KM_LOOP_H
+#define KM_LOOP_H
+
+#include "base/base.h"
+
+struct km_loop;
+/* Returns 0 to go on or negative errno, which ends km_loop_run() with it. */
+typedef int (*km_loop_cb)(void *userdata, int fd, uint32_t events);
+
+int km_loop_new(struct km_loop **ret);
+struct km_loop *km_loop_free(struct km_loop *l);
+KM_DEFINE_FREEP(struct km_loop, km_loop_free)
+
+/* FD stays the caller's; remove it before closing it. EVENTS as for epoll. */
+int km_loop_add(struct km_loop *l, int fd, uint32_t events, km_loop_cb cb, void *userdata);
+int km_loop_change(struct km_loop *l, int fd, uint32_t events);
+int km_loop_remove(struct km_loop *l, int fd);
+
+/* A periodic timer (first after PERIOD_NS); the loop reads the timerfd. *RET_FD is the loop's and
+ * names the timer for km_loop_timer_set()/_remove(); missed periods are one call. */
+int km_loop_timer(struct km_loop *l, uint64_t period_ns, km_loop_cb cb, void *userdata,
+                  int *ret_fd);
+/* First expiry at the absolute boot time AT_NS (0: disarm), then each PERIOD_NS (0: once). */
+int km_loop_timer_set(struct km_loop *l, int timer_fd, uint64_t at_ns, uint64_t period_ns);
+/* SIGNALS is blocked for the process and delivered to CB with the signal number as EVENTS. */
+int km_loop_signals(struct km_loop *l, const int *signals, size_t count, km_loop_cb cb,
+                    void *userdata);
+
+/* Until km_loop_stop() or a callback's error. Ready descriptors are served in the order of their
+ * adding. */
+int km_loop_run(struct km_loop *l);
+/* One wait of at most TIMEOUT_MS (-1 for ever); number of callbacks made or negative errno. */
+int km_loop_once(struct km_loop *l, int timeout_ms);
+void km_loop_stop(struct km_loop *l);
+
+/* CLOCK_BOOTTIME now. The only clock of live code; never called by phases 2 to 7 and 9. */
+uint64_t km_now_ns(void);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Phase 6: which rules speak about a service, and why each other one did not. A condition on
+ * something that is not measured is neither true nor false; only what is true speaks. */
+#ifndef KM_MATCH_H
+#define KM_MATCH_H
+
+#include "match/rule.h"
+
+enum km_truth { KM_FALSE = 0, KM_TRUE = 1, KM_NOT_MEASURED = 2 };
+
+struct km_match {
+	const struct km_rule *rule;
+	uint64_t service_id;
+	uint64_t t_ns;
+	enum km_truth spoke;
+	unsigned int line;                  /* of the condition that decided */
+	bool scoped;                        /* false: the service is not in the rule's scope */
+	const struct km_forecast *forecast; /* that made it speak, or NULL */
+	enum km_event event;                /* that made it speak, or NONE */
+};
+
+struct km_match_input {
+	uint64_t now_ns;
+	const struct km_service *service;
+	enum km_event event; /* what just happened, NONE at a tick */
+	const struct km_predict *predict;
+	const struct km_features *features[KM_RESOURCE_MAX];
+	const struct km_ends *ends;
+};
+
+struct km_matcher; /* keeps since when each condition holds, and the events in its windows */
+
+int km_matcher_new(struct km_matcher **ret);
+struct km_matcher *km_matcher_free(struct km_matcher *m);
+KM_DEFINE_FREEP(struct km_matcher, km_matcher_free)
+
+/* One rule on one service; updates what is kept. *RET is always filled in. 0 or negative errno. */
+int km_matcher_rule(struct km_matcher *m, const struct km_rule *rule,
+                    const struct km_match_input *in, struct km_match *ret);
+
+/* What is kept of rules that are no longer in R is dropped. */
+void km_matcher_rules_changed(struct km_matcher *m, const struct km_rules *r);
+
+size_t km_matcher_tables(struct km_matcher *m, struct km_table **ret, size_t max);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A rule (runbook), compiled from one JSON file into a typed form; rules/README.md is the language.
+ */
+#ifndef KM_RULE_H
+#define KM_RULE_H
+
+#include "attribute/attribute.h"
+#include "base/json.h"
+#include "base/policy.h"
+#include "predict/predict.h"
+
+#define KM_CONDITIONS_MAX 64 /* of one rule */
+#define KM_STEPS_MAX      8
+#define KM_SCOPE_MAX      64
+#define KM_RULE_TEXT_MAX  512
+
+enum km_mode { KM_OBSERVE = 0, KM_SUGGEST = 1, KM_APPROVE = 2, KM_AUTO = 3, KM_MODE_MAX };
+extern const char *const km_mode_names[KM_MODE_MAX + 1];
+
+enum km_cond_op {
+	KM_COND_ALL,
+	KM_COND_ANY,
+	KM_COND_NOT,
+	KM_COND_FORECAST,
+	KM_COND_EVENT,
+	KM_COND_STATE,
+	KM_COND_LEVEL
+};
+
+/* How a service ended, as a filter: KM_END_ANY matches all. */
+enum km_end_how {
+	KM_END_ANY = 0,
+	KM_END_CLEAN,
+	KM_END_FAILED,
+	KM_END_SIGNALED,
+	KM_END_OUTSIDER,
+	KM_END_OOM,
+	KM_END_MAX
+};
+extern const char *const km_end_how_names[KM_END_MAX + 1];
+
+/* One node of the tree, in pre-order; CHILDREN follow it directly. */
+struct km_cond {
+	enum km_cond_op op;
+	unsigned int line;     /* in the rule's file */
+	unsigned int children; /* direct ones, ALL ANY NOT */
+	unsigned int span;     /* nodes of this subtree, itself included */
+	int forecast_kind;     /* FORECAST */
+	int resource;          /* FORECAST of exhaustion, LEVEL */
+	double p;              /* FORECAST: at least */
+	uint64_t within_ns;    /* FORECAST: eta at most; EVENT: window of count */
+	int event;             /* EVENT: enum km_event */
+	int how;               /* EVENT ended: enum km_end_how */
+	uint32_t count;        /* EVENT: at least so many within the window, 1 by default */
+	int state;             /* STATE: enum km_service_state */
+	uint64_t for_ns;       /* STATE, LEVEL, FORECAST: true without a break for so long */
+	double above;          /* LEVEL: share of the limit */
+};
+
+struct km_step {
+	enum km_verb verb;
+	unsigned int line;
+	int signal;          /* KM_SEND_SIGNAL */
+	uint64_t limit;      /* KM_RAISE_LIMIT: descriptors */
+	uint64_t timeout_ns; /* 30 s by default */
+};
+
+/* What must hold for HELPED, looked at from the outcome until within_ns after it. */
+struct km_verify_spec {
+	uint64_t within_ns;
+	bool up;            /* service is up */
+	uint64_t up_for_ns; /* ... for so long */
+	bool forecast_gone; /* the forecast that spoke is no longer in force */
+	int below_resource; /* KM_RESOURCE_MAX: not asked */
+	double below;       /* share of the limit */
+	bool no_end;        /* did not end again (unasked) since */
+	bool none;          /* nothing can be measured: the verdict is "not measured" */
+};
+
+enum km_otherwise { KM_ELSE_NEXT = 0, KM_ELSE_ESCALATE = 1, KM_ELSE_QUARANTINE = 2, KM_ELSE_MAX };
+extern const char *const km_otherwise_names[KM_ELSE_MAX + 1];
+
+struct km_guard_spec {
+	enum km_mode mode;        /* observe by default */
+	uint64_t cooldown_ns;     /* between two acts of this rule on one service */
+	struct km_budget budget;  /* of this rule on one service; count 0: only the policy's */
+	uint32_t min_healthy;     /* of the service's group that must stay up */
+	uint64_t backoff_base_ns; /* 0: none; the first act is at once, the next after base, 2 base,
+				     ... */
+	uint64_t backoff_max_ns;
+	uint64_t backoff_reset_ns; /* up for so long: forgotten */
+	uint64_t approval_ns;      /* how long an approval may be waited for, 1 h by default */
+};
+
+struct km_rule {
+	char id[KM_NAME_MAX];
+	char file[KM_NAME_MAX];
+	char summary[KM_RULE_TEXT_MAX];
+	char why[KM_RULE_TEXT_MAX];
+	char owner[KM_NAME_MAX];
+	char rule_class[KM_NAME_MAX]; /* the folder's name, or "" */
+	bool stable;                  /* maturity */
+	uint64_t key;                 /* km_hash of id: key in tables */
+	uint8_t digest[32];           /* SHA-256 of the text */
+	bool all_services;
+	char **services; /* globs, NULL-terminated */
+	struct km_cond when[KM_CONDITIONS_MAX];
+	struct km_cond unless[KM_CONDITIONS_MAX]; /* unless[0].span == 0: none */
+	struct km_step plan[KM_STEPS_MAX];
+	unsigned int steps;
+	struct km_verify_spec verify;
+	enum km_otherwise otherwise;
+	struct km_guard_spec guard;
+};
+
+/* A set of rules that is in force as a whole; const once built. */
+struct km_rules {
+	struct km_rule **rule; /* sorted by id */
+	size_t count;
+	uint8_t digest[32]; /* of the set: SHA-256 over the rules' digests in order */
+};
+
+int km_rule_compile(const char *text, size_t len, const char *file, struct km_error *err,
+                    struct km_rule **ret);
+struct km_rule *km_rule_free(struct km_rule *r);
+KM_DEFINE_FREEP(struct km_rule, km_rule_free)
+
+/* Takes over RULES[COUNT] (the pointers, not the array) on success. -EEXIST: two with one id, *ERR.
+ */
+int km_rules_new(struct km_rule **rules, size_t count, struct km_error *err, struct km_rules **ret);
+struct km_rules *km_rules_free(struct km_rules *r);
+KM_DEFINE_FREEP(struct km_rules, km_rules_free)
+
+/* NULL if there is none. */
+const struct km_rule *km_rules_get(const struct km_rules *r, uint64_t key);
+
+/* All of rules/<class>/<name>.json below DIR_FD (trusted reading), as texts for the pipeline and
+ * the checker: CB gets each file's name ("memory/leak.json") and text, in sorted order; its
+ * non-zero return ends the walk. */
+int km_rule_walk(int dir_fd,
+                 int (*cb)(void *userdata, const char *file, const char *text, size_t len),
+                 void *userdata, struct km_error *err);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Phase 4: rates, levels and slopes of each service; O(1) a sample, bounded memory, no clock.
+ *
+ * Method: exponentially weighted least squares with irregular sampling over a ladder of time
+ * constants (West 1979 for the weighted updates); see README.md of this folder. */
+#ifndef KM_FEATURES_H
+#define KM_FEATURES_H
+
+#include "attribute/attribute.h"
+
+/* Time constants of the ladder, seconds: each four times the one before. */
+#define KM_SCALES 5
+extern const double km_scale_s[KM_SCALES]; /* 4, 16, 64, 256, 1024 */
+
+/* One line fit over one scale. Level units are the resource's. */
+struct km_fit {
+	double level;    /* fitted value now */
+	double slope;    /* per second */
+	double slope_se; /* standard error of the slope, autocorrelation allowed for */
+	double noise;    /* standard deviation of the residuals */
+	double weight;   /* effective number of samples */
+};
+
+/* What phase 5 gets: one service, one resource. Const; valid until the next km_measure_*() call. */
+struct km_features {
+	uint64_t service_id;
+	uint32_t resource; /* enum km_resource */
+	uint32_t measured; /* 0: not measured, nothing below means anything */
+	uint64_t t_ns;     /* of the newest sample */
+	uint64_t since_ns; /* of the oldest sample of this series (restart, reset, limit change
+			      begin anew) */
+	uint64_t samples;
+	double level;
+	double limit;          /* < 0: none */
+	uint32_t subject_tgid; /* descriptors: the fullest process */
+	uint32_t pad;
+	uint64_t subject_start_ns;
+	struct km_fit fit[KM_SCALES];
+	double max; /* highest level, decaying with a day's half-life */
+};
+
+/* Times between ends of a service that nobody asked for, newest first. */
+#define KM_ENDS_KEPT 16
+struct km_ends {
+	uint64_t service_id;
+	uint32_t count; /* kept here */
+	uint32_t total;
+	uint64_t t_ns[KM_ENDS_KEPT];     /* when it ended */
+	uint64_t lived_ns[KM_ENDS_KEPT]; /* how long it had been up */
+	uint32_t exit_code[KM_ENDS_KEPT];
+};
+
+struct km_measure;
+
+int km_measure_new(struct km_measure **ret);
+struct km_measure *km_measure_free(struct km_measure *m);
+KM_DEFINE_FREEP(struct km_measure, km_measure_free)
+
+/* Takes levels from task and level signals, and events from SUBJECT. */
+int km_measure_signal(struct km_measure *m, const struct km_signal *s,
+                      const struct km_subject *subject);
+/* End of a pass: closes the per-service sums. Call at KM_RAW_TICK, before asking for features. */
+void km_measure_tick(struct km_measure *m, uint64_t now_ns);
+
+/* NULL: nothing known of this pair. */
+const struct km_features *km_measure_features(struct km_measure *m, uint64_t service_id,
+                                              enum km_resource r);
+const struct km_ends *km_measure_ends(const struct km_measure *m, uint64_t service_id);
+
+/* A series by itself, without services: for tests and `kmend replay --csv` (later). */
+struct km_series; /* fixed size, no pointers: a part of the table's row */
+size_t km_series_size(void);
+void km_series_reset(struct km_series *s);
+/* -EINVAL: time goes back, level or limit is not finite or negative level. */
+int km_series_add(struct km_series *s, uint64_t t_ns, double level, double limit);
+void km_series_features(const struct km_series *s, struct km_features *ret);
+
+size_t km_measure_tables(struct km_measure *m, struct km_table **ret, size_t max);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SQLite (WAL) history: what was seen, forecast, decided, done and learnt. Samples in chunks (one
+ * row holds up to 120 of one series), everything else a row each. Written in one transaction a
+ * pass. A database that is damaged is set aside as history.db.damaged-N and a new one begun; one
+ * that cannot be written sets `broken` and kmend observes only. */
+#ifndef KM_HISTORY_H
+#define KM_HISTORY_H
+
+#include "verify/verify.h"
+
+struct km_history;
+
+/* DIR_FD must stay open; *RET the caller's. */
+int km_history_open(const char *dir, struct km_history **ret);
+struct km_history *km_history_close(struct km_history *h);
+KM_DEFINE_FREEP(struct km_history, km_history_close)
+
+/* Text for the operator if history is not whole: set aside, full, read-only; NULL: all is well. */
+const char *km_history_trouble(const struct km_history *h);
+
+/* TEXT: the output as the pipeline printed it (one JSON object). */
+int km_history_decision(struct km_history *h, const struct km_decision *d, const char *text,
+                        uint64_t realtime_ns);
+int km_history_outcome(struct km_history *h, const struct km_raw_outcome *o, uint64_t realtime_ns);
+int km_history_verdict(struct km_history *h, const struct km_verdict *v, const char *text,
+                       uint64_t realtime_ns);
+int km_history_forecast(struct km_history *h, const struct km_forecast *f, const char *service,
+                        uint64_t realtime_ns);
+/* A denied request on the control socket, or another thing worth keeping for an audit. */
+int km_history_audit(struct km_history *h, const char *what, uint32_t uid, uint32_t tgid,
+                     uint64_t realtime_ns);
+int km_history_sample(struct km_history *h, uint64_t service_id, const char *service,
+                      enum km_resource r, uint64_t t_ns, double level, double limit);
+/* A signal that belongs to an incident's evidence, as JSON. */
+int km_history_evidence(struct km_history *h, uint64_t incident_id, uint64_t t_ns,
+                        const char *text);
+/* End of a pass: commits; old rows go away. */
+int km_history_commit(struct km_history *h, uint64_t now_ns, uint64_t realtime_ns,
+                      uint64_t keep_days);
+
+/* Queries for the report phase: each writes members or an array into W. LIMIT rows at most, newest
+ * first. */
+struct km_history_filter {
+	uint64_t incident_id; /* 0: any */
+	uint64_t decision_id;
+	const char *service; /* NULL: any */
+	uint64_t limit;      /* 0: 100 */
+};
+int km_history_actions(struct km_history *h, const struct km_history_filter *f,
+                       struct km_json_writer *w);
+int km_history_incidents(struct km_history *h, const struct km_history_filter *f,
+                         struct km_json_writer *w);
+/* The whole chain of one incident: evidence, forecasts, decisions, outcomes, verdicts, in time
+ * order. */
+int km_history_incident(struct km_history *h, uint64_t incident_id, struct km_json_writer *w);
+int km_history_audits(struct km_history *h, uint64_t limit, struct km_json_writer *w);
+
+#endif

@@ -26,6 +26,7 @@ struct km_match_input {
 	const struct km_predict *predict;
 	const struct km_features *features[KM_RESOURCE_MAX];
 	const struct km_ends *ends;
+	const struct km_attribute *attribute; /* to know a service's own processes; may be NULL */
 };
 
 struct km_matcher; /* keeps since when each condition holds, and the events in its windows */

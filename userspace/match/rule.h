@@ -13,6 +13,12 @@
 #define KM_STEPS_MAX      8
 #define KM_SCOPE_MAX      64
 #define KM_RULE_TEXT_MAX  512
+/* Times kept for "count within": what one row of the matcher holds. */
+#define KM_EVENTS_MAX 16
+/* What a reader of one rule can follow up. */
+#define KM_REFERENCES_MAX 16
+/* No forecast reaches further, so no condition may ask for more: 30 days. */
+#define KM_WITHIN_MAX_NS (30ULL * 24 * 3600 * KM_NS_PER_S)
 
 enum km_mode { KM_OBSERVE = 0, KM_SUGGEST = 1, KM_APPROVE = 2, KM_AUTO = 3, KM_MODE_MAX };
 extern const char *const km_mode_names[KM_MODE_MAX + 1];
@@ -103,7 +109,8 @@ struct km_rule {
 	uint64_t key;                 /* km_hash of id: key in tables */
 	uint8_t digest[32];           /* SHA-256 of the text */
 	bool all_services;
-	char **services; /* globs, NULL-terminated */
+	char **services;   /* globs, NULL-terminated; NULL: all_services */
+	char **references; /* for people, NULL-terminated; NULL: none */
 	struct km_cond when[KM_CONDITIONS_MAX];
 	struct km_cond unless[KM_CONDITIONS_MAX]; /* unless[0].span == 0: none */
 	struct km_step plan[KM_STEPS_MAX];
@@ -115,15 +122,32 @@ struct km_rule {
 
 /* A set of rules that is in force as a whole; const once built. */
 struct km_rules {
-	struct km_rule **rule; /* sorted by id */
+	struct km_rule **rule;   /* sorted by id */
+	struct km_rule **by_key; /* the same, sorted by key */
 	size_t count;
 	uint8_t digest[32]; /* of the set: SHA-256 over the rules' digests in order */
 };
 
+/* -EBADMSG with *ERR. The file's last folder becomes the class. */
 int km_rule_compile(const char *text, size_t len, const char *file, struct km_error *err,
                     struct km_rule **ret);
 struct km_rule *km_rule_free(struct km_rule *r);
 KM_DEFINE_FREEP(struct km_rule, km_rule_free)
+
+/* True if NAME is in the rule's scope. */
+bool km_rule_covers(const struct km_rule *r, const char *service);
+/* True for the verbs that interrupt or change a service: all but start and notify. */
+bool km_verb_disrupts(enum km_verb verb);
+
+/* The same validator with an ear for warnings: valid, and yet probably not what was meant. */
+struct km_rule_text {
+	const char *text;
+	size_t len;
+	const char *file;
+	void (*warn)(void *userdata, const struct km_error *warning); /* may be NULL */
+	void *userdata;
+};
+int km_rule_check(const struct km_rule_text *in, struct km_error *err, struct km_rule **ret);
 
 /* Takes over RULES[COUNT] (the pointers, not the array) on success. -EEXIST: two with one id, *ERR.
  */
@@ -134,9 +158,15 @@ KM_DEFINE_FREEP(struct km_rules, km_rules_free)
 /* NULL if there is none. */
 const struct km_rule *km_rules_get(const struct km_rules *r, uint64_t key);
 
+/* Names "class/name.json" below DIR_FD, sorted, as km_rule_walk() takes them; the caller's, freed
+ * with km_fs_free_names(). -EBADMSG with *ERR: a rule outside a class folder; -E2BIG: over
+ * KM_RULES_MAX. */
+int km_rule_names(int dir_fd, struct km_error *err, char ***ret);
+
 /* All of rules/<class>/<name>.json below DIR_FD (trusted reading), as texts for the pipeline and
  * the checker: CB gets each file's name ("memory/leak.json") and text, in sorted order; its
- * non-zero return ends the walk. */
+ * non-zero return ends the walk and is returned. Folders "schema" and "policy", *.test.json and
+ * hidden names are skipped. */
 int km_rule_walk(int dir_fd,
                  int (*cb)(void *userdata, const char *file, const char *text, size_t len),
                  void *userdata, struct km_error *err);

@@ -32,7 +32,7 @@ SKELS    := $(BPF_SRC:bpf/%.bpf.c=$(O)/bpf/%.skel.h)
 LIB_SRC  := $(filter-out userspace/daemon/main.c,$(foreach f,$(FOLDERS),$(wildcard userspace/$(f)/*.c)))
 LIB_OBJ  := $(LIB_SRC:%.c=$(O)/%.o)
 CLI_OBJ  := $(patsubst %.c,$(O)/%.o,$(wildcard tools/kmend/*.c))
-TEST_SRC := $(wildcard tests/unit/*/*.c tests/replay/*.c tests/bpf/*.c)
+TEST_SRC := $(wildcard tests/unit/*/*.c tests/replay/*.c tests/bpf/*.c tests/scenario/*.c)
 TESTS    := $(TEST_SRC:%.c=$(O)/%)
 HELP_SRC := $(wildcard tests/lib/*.c)
 HELPERS  := $(HELP_SRC:%.c=$(O)/%)
@@ -85,7 +85,8 @@ $(O)/tests/%: tests/%.c $(O)/libkmend.a
 	$(Q)$(CC) $(CFLAGS) -Itests -MMD -MP $(LDFLAGS) -o $@ $< $(O)/libkmend.a $(LDLIBS) -lcmocka
 
 ## test: every test that a development machine can run (under 5 minutes)
-test: deps
+test:
+	$(Q)tools/packaging/deps --test
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)tests/run $(O)
 

@@ -50,6 +50,7 @@ struct km_act_child {
 struct km_act_plain { /* READY, ALIVE */
 	struct km_message_hdr hdr;
 	uint64_t t_ns;
+	uint64_t intent_id; /* READY: the highest in the journal, new ones must be above it */
 };
 
 #endif

@@ -81,6 +81,9 @@ KM_DEFINE_FREEP(struct km_predict, km_predict_free)
 /* Runs every predictor for one service. Returns how many forecasts appeared, or went, or changed
  * enough to be said again (see predict.c); negative errno on failure. */
 int km_predict_service(struct km_predict *p, const struct km_predict_input *in);
+/* The I-th of the forecasts that the last km_predict_service() returned a count of; a forecast that
+ * went has why != NONE. NULL behind the last. */
+const struct km_forecast *km_predict_said(const struct km_predict *p, size_t i);
 /* Forecast in force, or the last refusal (why != NONE, p == 0); NULL: never looked at. */
 const struct km_forecast *km_predict_get(const struct km_predict *p, uint64_t service_id,
                                          enum km_forecast_kind kind, enum km_resource r);

@@ -39,12 +39,13 @@ enum km_answer {
 	KM_ANSWER_LATER,      /* backs off until due_ns */
 	KM_ANSWER_QUARANTINE, /* no more starts of this service until an operator says so */
 	KM_ANSWER_ESCALATE,   /* people must look: notify */
+	KM_ANSWER_RELEASE,    /* an operator approved the QUARANTINE decision's id: it is over */
 	KM_ANSWER_MAX
 };
 
 extern const char *const km_answer_names[KM_ANSWER_MAX + 1];
 
-/* What is handed to phases 8 to 11. A value: no pointers, may be kept. */
+/* What is handed to phases 8 to 11. A value: no pointers, no hidden padding, may be kept. */
 struct km_decision {
 	uint64_t id; /* 1, 2, 3, ... on this host's state; the intent's id as well */
 	uint64_t incident_id;
@@ -63,17 +64,19 @@ struct km_decision {
 	int signal;
 	uint64_t limit;
 	uint64_t timeout_ns;
-	uint64_t due_ns; /* ASK, LATER */
-	uint32_t tgid;   /* main process at the time, 0 none */
+	uint64_t due_ns;     /* ASK, LATER; NO: looked at again then, 0 never */
+	uint32_t tgid;       /* main process at the time, 0 none */
+	enum km_event event; /* that made the rule speak */
 	uint64_t start_ns;
-	enum km_event event;     /* that made the rule speak */
 	struct km_ending ending; /* if event is KM_EV_ENDED */
 	uint32_t has_forecast;
+	uint32_t pad;
 	struct km_forecast forecast;
 	uint8_t rules_digest[32];
 	char reason[KM_NAME_MAX]; /* one line for people */
 };
 
+/* One JSON object. Lists of guards are "passed" and "failed"; the digest is its first 16 digits. */
 void km_decision_write(const struct km_decision *d, struct km_json_writer *w);
 
 /* A verdict of phase 9, handed back by the pipeline. */
@@ -120,11 +123,18 @@ int km_decide_absent(struct km_decide *d, const struct km_decide_world *w,
  * tick. */
 uint64_t km_decide_due_ns(const struct km_decide *d);
 
+/* Queued and not yet taken with km_decide_next(): one tick of a full host. A call that finds no room
+ * for what it may say returns -ENOSPC and changes nothing; what is due stays due. */
+#define KM_DECISIONS_QUEUED_MAX 1024
+
 /* Next queued decision, valid until the next call of this module; NULL: none. */
 const struct km_decision *km_decide_next(struct km_decide *d);
 
-/* For people: what is open. */
+/* For people: what is open. A quarantine ends by APPROVE of its QUARANTINE decision. */
 bool km_decide_quarantined(const struct km_decide *d, uint64_t service_id);
+/* The ACT decision with this id while phase 9 is to look at it (its DONE outcome was taken), else
+ * NULL: what km_verify_begin() is given. Valid until the next call of this module. */
+const struct km_decision *km_decide_verifying(const struct km_decide *d, uint64_t decision_id);
 /* Decisions that wait for an operator (ASK); *SLOT as in km_table_next(). */
 const struct km_decision *km_decide_waiting(const struct km_decide *d, uint32_t *slot);
 

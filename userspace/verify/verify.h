@@ -20,6 +20,7 @@ struct km_verdict {
 	char reason[KM_NAME_MAX]; /* which condition held or did not */
 };
 
+/* One JSON object. */
 void km_verdict_write(const struct km_verdict *v, struct km_json_writer *w);
 
 struct km_verify;

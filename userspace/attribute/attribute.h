@@ -87,6 +87,10 @@ KM_DEFINE_FREEP(struct km_attribute, km_attribute_free)
 int km_attribute_configure(struct km_attribute *a, const struct km_config *c, uint64_t now_ns);
 /* Updates the tables; *RET says whose it is. 0, or -ENOSPC: a table is full (counted). */
 int km_attribute_signal(struct km_attribute *a, const struct km_signal *s, struct km_subject *ret);
+/* One signal may say more than one thing (a tick can find several services ended, an outcome one
+ * life over and the next begun): after each km_attribute_signal() call this until it returns 0. 1:
+ * *RET is filled in, event is not NONE. */
+int km_attribute_more(struct km_attribute *a, struct km_subject *ret);
 /* kmend itself is about to end this service until UNTIL_NS: its next ending is `asked`. */
 void km_attribute_expect_end(struct km_attribute *a, uint64_t service_id, uint64_t until_ns);
 
@@ -96,6 +100,10 @@ struct km_service *km_attribute_next(const struct km_attribute *a, uint32_t *slo
 /* True if ID is a process of the service's (now or in the last 60 s). */
 bool km_attribute_owns(const struct km_attribute *a, const struct km_service *s, uint32_t tgid,
                        uint64_t start_ns);
+
+/* Whether two start times are of one process: equal, or one is exact and the other the same cut to
+ * the clock ticks of /proc (10 ms). */
+bool km_attribute_same_start(uint64_t a_ns, uint64_t b_ns);
 
 /* The tables for checkpoints: up to MAX written to RET, count returned. */
 size_t km_attribute_tables(struct km_attribute *a, struct km_table **ret, size_t max);

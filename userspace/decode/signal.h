@@ -44,7 +44,7 @@ int km_decode(const void *raw, size_t len, struct km_signal *ret);
 const char *km_signal_name(uint16_t type);
 
 /* The signal as one flat JSON object's members: type, time, and what it says; for signal watch and
- * evidence. */
+ * evidence. The caller opens and closes the object. */
 struct km_json_writer;
 void km_signal_write(const struct km_signal *s, struct km_json_writer *w);
 

@@ -19,6 +19,10 @@ struct km_fit {
 	double slope_se; /* standard error of the slope, autocorrelation allowed for */
 	double noise;    /* standard deviation of the residuals */
 	double weight;   /* effective number of samples */
+	double mean;     /* weighted mean level, without the fit's overshoot */
+	double low;      /* mean at the bottom of the present rise */
+	double low_s;    /* seconds since then */
+	double peak;     /* highest mean before the present rise, decaying; 0 if there was none */
 };
 
 /* What phase 5 gets: one service, one resource. Const; valid until the next km_measure_*() call. */
@@ -45,9 +49,9 @@ struct km_ends {
 	uint64_t service_id;
 	uint32_t count; /* kept here */
 	uint32_t total;
-	uint64_t t_ns[KM_ENDS_KEPT];     /* when it ended */
-	uint64_t lived_ns[KM_ENDS_KEPT]; /* how long it had been up */
-	uint32_t exit_code[KM_ENDS_KEPT];
+	uint64_t t_ns[KM_ENDS_KEPT];      /* when it ended */
+	uint64_t lived_ns[KM_ENDS_KEPT];  /* how long it had been up */
+	uint32_t exit_code[KM_ENDS_KEPT]; /* as wait(2); UINT32_MAX: not known */
 };
 
 struct km_measure;
@@ -62,7 +66,8 @@ int km_measure_signal(struct km_measure *m, const struct km_signal *s,
 /* End of a pass: closes the per-service sums. Call at KM_RAW_TICK, before asking for features. */
 void km_measure_tick(struct km_measure *m, uint64_t now_ns);
 
-/* NULL: nothing known of this pair. */
+/* NULL: nothing known of this pair. One result for each resource is kept, so that all of a service
+ * can be looked at together. */
 const struct km_features *km_measure_features(struct km_measure *m, uint64_t service_id,
                                               enum km_resource r);
 const struct km_ends *km_measure_ends(const struct km_measure *m, uint64_t service_id);

@@ -30,6 +30,9 @@ enum km_no_forecast {
 
 extern const char *const km_no_forecast_names[KM_WHY_MAX + 1];
 
+/* What the last km_predict_service() made of a forecast. */
+enum km_change { KM_SAME = 0, KM_APPEARED, KM_CHANGED, KM_GONE, KM_CHANGE_MAX };
+
 struct km_forecast {
 	uint64_t service_id;
 	uint32_t kind;       /* enum km_forecast_kind */
@@ -50,6 +53,8 @@ struct km_forecast {
 	uint32_t subject_tgid;
 	uint32_t ends;    /* evidence: crash loop: ends counted */
 	uint64_t span_ns; /* evidence: how long was looked at */
+	uint32_t change;  /* enum km_change: worth saying if not SAME */
+	uint32_t pad;
 };
 
 struct km_predict_input {
@@ -91,6 +96,7 @@ const struct km_forecast *km_predict_next(const struct km_predict *p, uint32_t *
 /* The service was restarted or is gone: what was forecast of its old life is void. */
 void km_predict_forget(struct km_predict *p, uint64_t service_id);
 
+/* One whole JSON object. SERVICE is its name. */
 void km_forecast_write(const struct km_forecast *f, const char *service, struct km_json_writer *w);
 
 size_t km_predict_tables(struct km_predict *p, struct km_table **ret, size_t max);

@@ -10,10 +10,13 @@
 #include <cjson/cJSON.h>
 
 #include "base/base.h"
+#include "base/buf.h"
 
 #define KM_JSON_BYTES_MAX (1024 * 1024)
 #define KM_JSON_DEPTH_MAX 32
 #define KM_JSON_NODES_MAX 262144
+/* Characters of one number: cJSON 1.7.15 cuts longer ones. */
+#define KM_JSON_NUMBER_MAX 63
 
 /* Where and why; "file:line:column: what (remedy)" comes from km_error_format(). */
 struct km_error {
@@ -78,9 +81,10 @@ int km_parse_duration(const char *s, uint64_t *ret_ns);
 int km_parse_bytes(const char *s, uint64_t *ret);
 
 /* The one JSON writer: streams into a buffer, escapes everything that could change structure or
- * drive a terminal (C0, DEL, C1 as \u00XX), replaces invalid UTF-8 by U+FFFD, never fails in the
- * middle (the buffer's sticky error tells). Doubles are written with up to 9 significant digits,
- * shortest form, the same on every machine; NaN and infinities become null. */
+ * drive a terminal (C0, DEL, C1, bidi controls, line separators), replaces invalid UTF-8 by U+FFFD,
+ * never fails in the middle (the buffer's sticky error tells). Doubles are written with up to 9
+ * significant digits, shortest form, the same on every machine; NaN and infinities become null. No
+ * newline behind the last bracket. */
 struct km_json_writer {
 	struct km_buf *out;
 	unsigned int depth;

@@ -13,6 +13,9 @@
 
 struct km_table;
 
+/* Keeps every index computation within 32 bits; the largest table in use has KM_PROCESSES_MAX. */
+#define KM_TABLE_ROWS_MAX (1U << 24)
+
 struct km_table_opts {
 	const char *name; /* static; for messages and checkpoints */
 	uint32_t rows_max;
@@ -22,6 +25,7 @@ struct km_table_opts {
 	bool (*valid)(const void *row);
 };
 
+/* -EINVAL: the options break a rule above. */
 int km_table_new(const struct km_table_opts *opts, struct km_table **ret);
 struct km_table *km_table_free(struct km_table *t);
 KM_DEFINE_FREEP(struct km_table, km_table_free)

@@ -21,6 +21,8 @@ const char *km_history_trouble(const struct km_history *h);
 /* TEXT: the output as the pipeline printed it (one JSON object). */
 int km_history_decision(struct km_history *h, const struct km_decision *d, const char *text,
                         uint64_t realtime_ns);
+/* Highest decision id ever kept, 0 if none. */
+uint64_t km_history_last_id(struct km_history *h);
 int km_history_outcome(struct km_history *h, const struct km_raw_outcome *o, uint64_t realtime_ns);
 int km_history_verdict(struct km_history *h, const struct km_verdict *v, const char *text,
                        uint64_t realtime_ns);

@@ -10,13 +10,21 @@
 
 struct km_history;
 
-/* DIR_FD must stay open; *RET the caller's. */
+/* DIR must be writable for the caller's user. Only -ENOMEM and -ENAMETOOLONG fail: a database that
+ * cannot be used is a handle in trouble. *RET the caller's. */
 int km_history_open(const char *dir, struct km_history **ret);
 struct km_history *km_history_close(struct km_history *h);
 KM_DEFINE_FREEP(struct km_history, km_history_close)
 
-/* Text for the operator if history is not whole: set aside, full, read-only; NULL: all is well. */
+/* Text for the operator if history is not whole: set aside, full, read-only; NULL: all is well.
+ * While nothing can be written, the calls below count and drop, and return 0; it is tried again
+ * once a minute. */
 const char *km_history_trouble(const struct km_history *h);
+/* Rows that could not be written since the start. */
+uint64_t km_history_lost(const struct km_history *h);
+/* Highest ids ever recorded, 0: none. For a start without its own state, which must not use an id
+ * again. */
+void km_history_last_ids(struct km_history *h, uint64_t *decision_id, uint64_t *incident_id);
 
 /* TEXT: the output as the pipeline printed it (one JSON object). */
 int km_history_decision(struct km_history *h, const struct km_decision *d, const char *text,
@@ -28,9 +36,13 @@ int km_history_verdict(struct km_history *h, const struct km_verdict *v, const c
                        uint64_t realtime_ns);
 int km_history_forecast(struct km_history *h, const struct km_forecast *f, const char *service,
                         uint64_t realtime_ns);
-/* A denied request on the control socket, or another thing worth keeping for an audit. */
+/* A denied request on the control socket, or another thing worth keeping for an audit. At most
+ * KM_HISTORY_AUDITS a pass, so that a flood of denials cannot fill the disk; the rest counts as
+ * lost. */
+#define KM_HISTORY_AUDITS 16
 int km_history_audit(struct km_history *h, const char *what, uint32_t uid, uint32_t tgid,
                      uint64_t realtime_ns);
+/* -EINVAL: time goes back or LEVEL is not finite. LIMIT < 0: none. Levels are whole units. */
 int km_history_sample(struct km_history *h, uint64_t service_id, const char *service,
                       enum km_resource r, uint64_t t_ns, double level, double limit);
 /* A signal that belongs to an incident's evidence, as JSON. */
@@ -46,15 +58,19 @@ struct km_history_filter {
 	uint64_t incident_id; /* 0: any */
 	uint64_t decision_id;
 	const char *service; /* NULL: any */
-	uint64_t limit;      /* 0: 100 */
+	uint64_t limit;      /* 0: 100, at most KM_HISTORY_ROWS */
 };
+#define KM_HISTORY_ROWS 1000 /* with texts of about 500 bytes an answer stays below 1 MiB */
 int km_history_actions(struct km_history *h, const struct km_history_filter *f,
                        struct km_json_writer *w);
 int km_history_incidents(struct km_history *h, const struct km_history_filter *f,
                          struct km_json_writer *w);
 /* The whole chain of one incident: evidence, forecasts, decisions, outcomes, verdicts, in time
- * order. */
+ * order, as one object. -ENOENT: not known, nothing is written. */
 int km_history_incident(struct km_history *h, uint64_t incident_id, struct km_json_writer *w);
+/* The newest samples of one series, oldest first: [[realtime_ms, level], ...]. */
+int km_history_samples(struct km_history *h, uint64_t service_id, enum km_resource r,
+                       uint64_t limit, struct km_json_writer *w);
 int km_history_audits(struct km_history *h, uint64_t limit, struct km_json_writer *w);
 
 #endif

@@ -4,8 +4,10 @@
  * Every record starts with struct kmend_hdr. Append only: a type number, once used, is never used
  * for anything else; a record that must grow gets a new type. All times are CLOCK_BOOTTIME
  * nanoseconds (bpf_ktime_get_boot_ns). All PIDs are thread-group ids in the PID namespace of the
- * daemon; a process that is not visible there has 0. Padding is explicit and zeroed: a ring
- * buffer does not clear what it hands out. */
+ * daemon; a process that is not visible there has 0. With start_ns a tgid says who it is, also
+ * after the number is used again: start of the leader, rounded down to the 10 ms that /proc shows
+ * (KMEND_START_NS), so that every source names a process alike. Padding is explicit and zeroed: a
+ * ring buffer does not clear what it hands out. */
 #ifndef KMEND_EVENT_H
 #define KMEND_EVENT_H
 
@@ -14,7 +16,8 @@
 #endif
 
 #define KMEND_COMM_LEN 16
-#define KMEND_PATH_LEN 128 /* of an executable; longer ones keep their last 127 bytes */
+#define KMEND_START_NS 10000000 /* USER_HZ is 100 on every architecture we run on */
+#define KMEND_PATH_LEN 128      /* of an executable; longer ones keep their last 127 bytes */
 
 enum kmend_type {
 	KMEND_NONE = 0,
@@ -46,8 +49,7 @@ struct kmend_fork {
 	struct kmend_hdr hdr;
 	__u32 tgid; /* the child */
 	__u32 ppid;
-	__u64 start_ns; /* of the child; with tgid: who it is, also after the number is used again
-			 */
+	__u64 start_ns; /* of the child */
 	char comm[KMEND_COMM_LEN];
 };
 _Static_assert(sizeof(struct kmend_fork) == KMEND_HDR_SIZE + 32, "kmend_fork is an ABI");
@@ -134,8 +136,8 @@ _Static_assert(sizeof(struct kmend_retransmit) == KMEND_HDR_SIZE + 8, "kmend_ret
 /* Which members of kmend_task were measured; a member whose bit is clear is "not measured". */
 enum kmend_task_has {
 	KMEND_HAS_RSS = 1 << 0,
-	KMEND_HAS_FDS = 1 << 1,
-	KMEND_HAS_CPU = 1 << 2,
+	KMEND_HAS_FDS = 1 << 1, /* up to 262144 are counted, more show as 262144 */
+	KMEND_HAS_CPU = 1 << 2, /* not above 64 threads, where the iterator stops adding up */
 	KMEND_HAS_RUN_DELAY = 1 << 3,
 	KMEND_HAS_THREADS = 1 << 4,
 	KMEND_HAS_LIMITS = 1 << 5,
@@ -151,7 +153,7 @@ struct kmend_task {
 	__u64 file_bytes;
 	__u64 shmem_bytes;
 	__u64 swap_bytes;
-	__u64 cpu_ns;       /* user + system, whole thread group */
+	__u64 cpu_ns;       /* time on a CPU of the whole thread group, ended threads included */
 	__u64 run_delay_ns; /* of the leader */
 	__u64 fds_limit;    /* soft RLIMIT_NOFILE, ~0 unlimited */
 	__u32 fds;
@@ -168,6 +170,41 @@ _Static_assert(sizeof(struct kmend_task) == KMEND_HDR_SIZE + 112, "kmend_task is
 struct kmend_count {
 	__u64 seen;
 	__u64 lost;
+};
+
+/* Not records, but what both sides must agree on to pass them. */
+enum kmend_ring {
+	KMEND_MUST = 0, /* must not be lost: the watched services' and the OOM killer's */
+	KMEND_BULK = 1, /* the rest */
+	KMEND_RING_MAX = 2,
+};
+
+/* Powers of two, multiples of a page of up to 64 KiB. 256 KiB hold 3,600 exits, which is more than
+ * a service of 2,000 processes leaves behind when it is killed at once; 512 KiB hold what a fork
+ * storm on two CPUs makes in 100 ms or more. */
+#define KMEND_MUST_BYTES (256 * 1024)
+#define KMEND_BULK_BYTES (512 * 1024)
+#define KMEND_WATCH_MAX  4096 /* watched cgroups: twice the services one daemon follows */
+#define KMEND_SELF_MAX   3    /* engine, actor, front */
+
+/* Index into the table of counts, which user space maps: [cpu][ring][type]. */
+#define KMEND_COUNTS_PER_CPU (KMEND_RING_MAX * KMEND_TYPE_MAX)
+
+/* Set once before the programs are loaded, constant for the verifier. */
+struct kmend_setup {
+	__u32 pidns_level; /* of the daemon's PID namespace; 0 is the initial one */
+	__u32 pidns_inum;
+	__u32 page_shift;
+	__u32 cpus;       /* possible ones: rows of the table of counts */
+	__u32 must_bytes; /* sizes of the rings as made (a test makes them small) */
+	__u32 bulk_bytes;
+};
+_Static_assert(sizeof(struct kmend_setup) == 24, "kmend_setup is shared with the loader");
+
+/* What the probe program tells about the process that runs it. */
+struct kmend_probe {
+	__u32 pidns_level;
+	__u32 pidns_inum;
 };
 
 #endif

@@ -10,21 +10,23 @@
 /* Whole content of NAME below DIR_FD (AT_FDCWD: NAME as it is), at most MAX bytes (-EFBIG).
  * O_NOFOLLOW at every step; the opened file must be regular, owned by root or by the caller's
  * effective user, and not writable by group or others, and so must each directory on the way
- * (sticky ones excepted): else -EPERM and *ERR says which and how to mend it. */
+ * (sticky ones may be writable): else -EPERM, or -ELOOP for a link. *ERR says which and how to mend
+ * it, also for -EFBIG and for what open and read say. */
 int km_fs_read_trusted(int dir_fd, const char *name, size_t max, struct km_error *err,
                        struct km_buf **ret);
 
 /* Whole content of a file of /proc or /sys into BUF of SIZE, NUL-terminated, last newline cut.
- * Returns its length, or negative errno. */
+ * Returns its length; -EFBIG if the content has SIZE bytes or more; negative errno. */
 int km_fs_read_small(int dir_fd, const char *name, char *buf, size_t size);
-/* One decimal number, or "max" as KM_UNKNOWN. */
+/* One decimal number, or "max" as KM_UNKNOWN; -EINVAL, -ERANGE. */
 int km_fs_read_u64(int dir_fd, const char *name, uint64_t *ret);
 
-/* mkdir -p with MODE for what is made; *RET an O_DIRECTORY descriptor. */
+/* mkdir -p with MODE, whatever the umask, for what is made; follows no link. *RET_FD: a descriptor
+ * of the directory, for reading. */
 int km_fs_make_dir(const char *path, unsigned int mode, int *ret_fd);
 
-/* Names in the directory, sorted bytewise, regular files with SUFFIX only; each is one string in
- * *RET, which is NULL-terminated and freed with km_fs_free_names(). At most MAX (-E2BIG). */
+/* Names in the directory, sorted bytewise: regular files with SUFFIX (NULL: any), none that begins
+ * with a dot. *RET is NULL-terminated and freed with km_fs_free_names(). At most MAX (-E2BIG). */
 int km_fs_list(int dir_fd, const char *suffix, size_t max, char ***ret);
 char **km_fs_free_names(char **names);
 KM_DEFINE_FREEP(char *, km_fs_free_names)

@@ -13,7 +13,8 @@ struct km_message_hdr {
 	uint32_t size; /* of the whole message, header included */
 };
 
-/* 0; -EAGAIN would block; -EPIPE the other side is gone. FD -1: none to pass. */
+/* SOCK blocks or not as it was made. 0; -EAGAIN would block; -EPIPE the other side is gone;
+ * -EMSGSIZE or -EINVAL: SIZE is out of bounds or not the header's. FD -1: none to pass. */
 int km_message_send(int sock, const void *msg, size_t size, int fd);
 /* Bytes received into BUF, 0 at end of file; -EAGAIN; -EBADMSG: cut off, size field differs from
  * what came, or more than one descriptor. *RET_FD gets a passed descriptor (close-on-exec) or -1;

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The table of record types. A new type is one row here, a check and a writer. */
+#include "decode/kinds.h"
+
+#define STRING(type, member)                                        \
+	{                                                           \
+		offsetof(type, member), sizeof(((type *)0)->member) \
+	}
+
+/* clang-format off */
+const struct km_kind km_kinds[] = {
+	{ KMEND_FORK, sizeof(struct kmend_fork), false, "fork",
+	  { STRING(struct kmend_fork, comm) }, NULL, km_write_fork },
+	{ KMEND_EXEC, sizeof(struct kmend_exec), false, "exec",
+	  { STRING(struct kmend_exec, comm), STRING(struct kmend_exec, path) },
+	  NULL, km_write_exec },
+	{ KMEND_EXIT, sizeof(struct kmend_exit), false, "exit",
+	  { STRING(struct kmend_exit, comm) }, km_check_exit, km_write_exit },
+	{ KMEND_SIGNAL, sizeof(struct kmend_signal), false, "signal",
+	  { STRING(struct kmend_signal, comm), STRING(struct kmend_signal, sender_comm) },
+	  km_check_signal, km_write_signal },
+	{ KMEND_OOM, sizeof(struct kmend_oom), false, "oom",
+	  { STRING(struct kmend_oom, comm) }, NULL, km_write_oom },
+	{ KMEND_TCP_STATE, sizeof(struct kmend_tcp_state), false, "tcp_state",
+	  { }, km_check_tcp_state, km_write_tcp_state },
+	{ KMEND_RETRANSMIT, sizeof(struct kmend_retransmit), false, "retransmit",
+	  { }, NULL, km_write_retransmit },
+	{ KMEND_TASK, sizeof(struct kmend_task), false, "task",
+	  { STRING(struct kmend_task, comm) }, km_check_task, km_write_task },
+	{ KMEND_CANARY, sizeof(struct kmend_hdr), true, "canary", { }, NULL, NULL },
+	{ KM_RAW_TICK, sizeof(struct km_raw_tick), false, "tick", { }, NULL, NULL },
+	{ KM_RAW_CLOCK, sizeof(struct km_raw_clock), false, "clock",
+	  { }, km_check_clock, km_write_clock },
+	{ KM_RAW_TEXT, sizeof(struct km_raw_text), true, "text",
+	  { STRING(struct km_raw_text, file) }, km_check_text, km_write_text },
+	{ KM_RAW_CGROUP, sizeof(struct km_raw_cgroup), false, "cgroup",
+	  { STRING(struct km_raw_cgroup, path) }, km_check_cgroup, km_write_cgroup },
+	{ KM_RAW_PROCESS, sizeof(struct km_raw_process), false, "process",
+	  { STRING(struct km_raw_process, comm), STRING(struct km_raw_process, path),
+	    STRING(struct km_raw_process, service) }, km_check_process, km_write_process },
+	{ KM_RAW_LEVEL, sizeof(struct km_raw_level), false, "level",
+	  { }, km_check_level, km_write_level },
+	{ KM_RAW_HOST, sizeof(struct km_raw_host), false, "host",
+	  { }, km_check_host, km_write_host },
+	{ KM_RAW_LOSS, sizeof(struct km_raw_loss), false, "loss",
+	  { }, km_check_loss, km_write_loss },
+	{ KM_RAW_OUTCOME, sizeof(struct km_raw_outcome), false, "outcome",
+	  { STRING(struct km_raw_outcome, service), STRING(struct km_raw_outcome, detail) },
+	  km_check_outcome, km_write_outcome },
+	{ KM_RAW_COMMAND, sizeof(struct km_raw_command), false, "command",
+	  { }, km_check_command, km_write_command },
+	{ KM_RAW_PROBE, sizeof(struct km_raw_probe), false, "probe",
+	  { STRING(struct km_raw_probe, reason) }, km_check_probe, km_write_probe },
+	{ KM_RAW_STATE, sizeof(struct km_raw_state), true, "state",
+	  { }, km_check_state, km_write_state },
+	{ KM_RAW_SAID, sizeof(struct km_raw_said), true, "said", { }, km_check_said, NULL },
+	{ }
+};
+/* clang-format on */

@@ -13,7 +13,8 @@ DESTDIR ?=
 
 ARCH    := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
 Q       := $(if $(filter 1,$(V)),,@)
-say      = $(if $(filter 1,$(V)),,@printf '  %-7s %s\n' $(1) $(2))
+QUIET   := $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
+say      = $(if $(or $(filter 1,$(V)),$(QUIET)),,@printf '  %-7s %s\n' $(1) $(2))
 
 LIBS    := libbpf libelf zlib libcjson sqlite3 libsystemd libcap-ng libseccomp libcrypto
 FOLDERS := base loop collect decode attribute measure predict match decide act verify record \
@@ -22,14 +23,16 @@ FOLDERS := base loop collect decode attribute measure predict match decide act v
 CFLAGS  := -std=gnu11 $(OPT) -g -ffp-contract=off -fno-strict-aliasing -fstack-protector-strong \
 	   -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(filter -O0,$(OPT)),0,2) -fPIE \
 	   -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Werror \
-	   -Iuserspace -Ibpf -I$(O) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -U_FORTIFY_SOURCE) \
+	   -Iuserspace -Ibpf -I$(O) \
+	   $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -U_FORTIFY_SOURCE) \
 	   $(CFLAGS_EXTRA)
 LDFLAGS := -pie -Wl,-z,relro,-z,now,--as-needed $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS_EXTRA)
 LDLIBS   = $(shell pkg-config --libs $(LIBS)) -lm
 
 BPF_SRC  := $(wildcard bpf/*.bpf.c)
 SKELS    := $(BPF_SRC:bpf/%.bpf.c=$(O)/bpf/%.skel.h)
-LIB_SRC  := $(filter-out userspace/daemon/main.c,$(foreach f,$(FOLDERS),$(wildcard userspace/$(f)/*.c)))
+LIB_SRC  := $(filter-out userspace/daemon/main.c,\
+	      $(foreach f,$(FOLDERS),$(wildcard userspace/$(f)/*.c)))
 LIB_OBJ  := $(LIB_SRC:%.c=$(O)/%.o)
 CLI_OBJ  := $(patsubst %.c,$(O)/%.o,$(wildcard tools/kmend/*.c))
 TEST_SRC := $(wildcard tests/unit/*/*.c tests/replay/*.c tests/bpf/*.c tests/scenario/*.c)
@@ -46,8 +49,9 @@ all: $(O)/kmendd $(O)/kmend
 
 ## help: what can be made
 help:
-	@sed -n 's/^## //p' Makefile tests/bench/bench.mk tests/fuzz/fuzz.mk tools/packaging/install.mk \
-		tools/lint/lint.mk 2>/dev/null | awk -F': ' '{ printf "  %-14s %s\n", $$1, $$2 }'
+	@sed -n 's/^## //p' Makefile tests/bench/bench.mk tests/fuzz/fuzz.mk \
+		tools/packaging/install.mk tools/lint/lint.mk 2>/dev/null | \
+		awk -F': ' '{ printf "  %-14s %s\n", $$1, $$2 }'
 
 ## deps: install what is missing from Debian's packages (root)
 deps:

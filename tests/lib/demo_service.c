@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* demo_service MODE...: services that go wrong in one way each, for the demo, scenarios and benches.
+/* demo_service MODE...: services that go wrong in one way each, for demo, scenarios and benches.
  *
- *   leak-memory BYTES_A_SECOND [STEPS_A_SECOND]   touched pages, never given back (10 steps)
- *   leak-files COUNT_A_SECOND                     descriptors of /dev/null, never closed
- *   crash MILLISECONDS                            exit 3 after that time
- *   victim                                        waits until somebody kills it
- *   noisy LIMIT_BYTES [SEED]                      healthy: bursts of memory (30 to 60 % of the limit
- *                                                 for 2 s), CPU and forks, in a fixed order
- *   stamp PATH                                    "NS PID" to a Unix datagram socket or file, NS of
- *                                                 CLOCK_MONOTONIC at the first line of main(); waits
+ *   leak-memory BYTES_A_SECOND [STEPS_A_SECOND]  touched pages, never given back (10 steps)
+ *   leak-files COUNT_A_SECOND                    descriptors of /dev/null, never closed
+ *   crash MILLISECONDS                           exit 3 after that time
+ *   victim                                       waits until somebody kills it
+ *   noisy LIMIT_BYTES [SEED]                     healthy: bursts of memory (30 to 60 % of the limit
+ *                                                for 2 s), CPU and forks, in a fixed order
+ *   stamp PATH                                   "NS PID" to a Unix datagram socket or file, NS of
+ *                                                CLOCK_MONOTONIC at main()'s first line; waits
  *
  * A load generator: it sleeps by the clock, to absolute times, so that the rates hold. */
 #include <fcntl.h>

@@ -216,15 +216,21 @@ static int remove_tree(const char *dir)
 /* What an enclose that was killed left behind: named by its PID, and that is gone. */
 static void sweep(const char *home)
 {
+	static const char prefix[] = "enclose-";
 	char path[TEXT_MAX];
 	DIR *d = opendir(home);
 	struct dirent *e;
-	int pid;
 
-	while (d && (e = readdir(d)))
-		if (sscanf(e->d_name, "enclose-%d-", &pid) == 1 && pid > 0 && kill(pid, 0) < 0 &&
-		    errno == ESRCH && join(path, home, e->d_name) == 0)
+	while (d && (e = readdir(d))) {
+		pid_t pid;
+
+		if (strncmp(e->d_name, prefix, strlen(prefix)) != 0)
+			continue;
+		pid = (pid_t)strtol(e->d_name + strlen(prefix), NULL, 10);
+		if (pid > 0 && kill(pid, 0) < 0 && errno == ESRCH &&
+		    join(path, home, e->d_name) == 0)
 			remove_tree(path);
+	}
 	if (d)
 		closedir(d);
 }

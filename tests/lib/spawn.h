@@ -22,7 +22,7 @@ struct test_child {
 
 /* NAME below the build folder ("tests/lib/enclose", "kmendd"): found from this program's own path,
  * O/tests/FOLDER.../PROGRAM. Valid until the next call. */
-static inline const char *test_built(const char *name)
+static inline char *test_built(const char *name)
 {
 	static char path[2 * PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - 1);
@@ -37,7 +37,7 @@ static inline const char *test_built(const char *name)
 }
 
 /* Starts ARGV with nothing to read; it dies with this process. -1: could not. */
-static inline int test_spawn(const char *const argv[], struct test_child *ret)
+static inline int test_spawn(char *const argv[], struct test_child *ret)
 {
 	int p[2];
 
@@ -50,7 +50,7 @@ static inline int test_spawn(const char *const argv[], struct test_child *ret)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (dup2(open("/dev/null", O_RDONLY), 0) == 0 && dup2(p[1], 1) == 1 &&
 		    dup2(p[1], 2) == 2)
-			execvp(argv[0], (char *const *)(uintptr_t)argv);
+			execvp(argv[0], argv);
 		_exit(127);
 	}
 	close(p[1]);
@@ -101,7 +101,7 @@ static inline int test_wait(struct test_child *c)
 
 /* Runs ARGV to its end, and that of all who hold its output; its exit status, or -1 if that took
  * more than MS. */
-static inline int test_run(const char *const argv[], char *text, size_t size, int ms)
+static inline int test_run(char *const argv[], char *text, size_t size, int ms)
 {
 	struct test_child c;
 	int r, status;

@@ -14,8 +14,8 @@
 static char text[16384];
 
 #define ENCLOSE(...)                                                                          \
-	test_run((const char *const[]){ test_built("tests/lib/enclose"), __VA_ARGS__, NULL }, \
-	         text, sizeof(text), RUN_MS)
+	test_run((char *const[]){ test_built("tests/lib/enclose"), __VA_ARGS__, NULL }, text, \
+	         sizeof(text), RUN_MS)
 
 static void the_exit_status_is_that_of_the_command(void **state)
 {
@@ -36,7 +36,7 @@ static void wrong_usage_is_refused(void **state)
 
 static void more_places_than_the_maximum_are_refused(void **state)
 {
-	const char *argv[40] = { test_built("tests/lib/enclose") };
+	char *argv[40] = { test_built("tests/lib/enclose") };
 	size_t i, n = 1;
 
 	(void)state;
@@ -93,12 +93,12 @@ static void cgroups_made_inside_are_removed(void **state)
 
 static void kill_9_leaves_no_process_behind(void **state)
 {
-	const char *const argv[] = { test_built("tests/lib/enclose"),
-		                     "--",
-		                     "sh",
-		                     "-c",
-		                     "echo here; setsid sleep 1000 & sleep 1000",
-		                     NULL };
+	char *const argv[] = { test_built("tests/lib/enclose"),
+		               "--",
+		               "sh",
+		               "-c",
+		               "echo here; setsid sleep 1000 & sleep 1000",
+		               NULL };
 	struct test_child c;
 
 	(void)state;
@@ -110,7 +110,7 @@ static void kill_9_leaves_no_process_behind(void **state)
 	/* The next one removes its cgroups. */
 	assert_int_equal(ENCLOSE("--", "true"), 0);
 	snprintf(text, sizeof(text), "find /sys/fs/cgroup -name 'enclose-%d-*'", c.pid);
-	assert_int_equal(test_run((const char *const[]){ "sh", "-c", strdupa(text), NULL }, text,
+	assert_int_equal(test_run((char *const[]){ "sh", "-c", strdupa(text), NULL }, text,
 	                          sizeof(text), RUN_MS),
 	                 0);
 	assert_string_equal(text, "");
@@ -118,12 +118,12 @@ static void kill_9_leaves_no_process_behind(void **state)
 
 static void a_signal_is_passed_on(void **state)
 {
-	const char *const argv[] = { test_built("tests/lib/enclose"),
-		                     "--",
-		                     "sh",
-		                     "-c",
-		                     "trap 'exit 5' TERM; echo here; sleep 1000 & wait",
-		                     NULL };
+	char *const argv[] = { test_built("tests/lib/enclose"),
+		               "--",
+		               "sh",
+		               "-c",
+		               "trap 'exit 5' TERM; echo here; sleep 1000 & wait",
+		               NULL };
 	struct test_child c;
 
 	(void)state;
@@ -135,11 +135,11 @@ static void a_signal_is_passed_on(void **state)
 
 static void the_network_is_its_own_and_lo_works(void **state)
 {
+	static char script[] = "ls /sys/class/net; grep -c : /proc/net/dev;"
+			       "cat /sys/class/net/lo/flags";
+
 	(void)state;
-	assert_int_equal(ENCLOSE("--net", "--", "sh", "-c",
-	                         "ls /sys/class/net; grep -c : /proc/net/dev;"
-	                         "cat /sys/class/net/lo/flags"),
-	                 0);
+	assert_int_equal(ENCLOSE("--net", "--", "sh", "-c", script), 0);
 	assert_string_equal(text, "lo\n1\n0x9\n");
 }
 

@@ -11,9 +11,9 @@ LINT_SHELL   = $(shell grep -rlIE '^\#!.*sh$$' tools tests .ci)
 LINT_MAN    := $(wildcard tools/man/*.[1-8])
 LINT_FLAGS  := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Iuserspace -Ibpf -Itests -I$(O)
 
-# missingInclude: it reads no system headers and does not miss them. unmatchedSuppression: a file may
-# do without one. memleak, resourceLeak: it does not know the cleanup attribute; the tests run under
-# LeakSanitizer and valgrind. shiftTooManyBitsSigned: gcc and clang define it, and zigzag uses it.
+# missingInclude: it reads no system headers and does not miss them. unmatchedSuppression: a file
+# may do without one. memleak, resourceLeak: it does not know the cleanup attribute; the tests run
+# under LeakSanitizer and valgrind. shiftTooManyBitsSigned: gcc and clang define it, zigzag uses it.
 CPPCHECK := cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
 	    --error-exitcode=1 --suppress=missingInclude --suppress=missingIncludeSystem \
 	    --suppress=unmatchedSuppression --suppress=memleak --suppress=resourceLeak \

@@ -22,9 +22,6 @@ KM_DEFINE_FREEP(struct km_history, km_history_close)
 const char *km_history_trouble(const struct km_history *h);
 /* Rows that could not be written since the start. */
 uint64_t km_history_lost(const struct km_history *h);
-/* Highest ids ever recorded, 0: none. For a start without its own state, which must not use an id
- * again. */
-void km_history_last_ids(struct km_history *h, uint64_t *decision_id, uint64_t *incident_id);
 
 /* TEXT: the output as the pipeline printed it (one JSON object). */
 int km_history_decision(struct km_history *h, const struct km_decision *d, const char *text,

@@ -50,19 +50,13 @@ static uint64_t rows_of(const struct km_history_filter *f)
 	return n < KM_HISTORY_ROWS ? n : KM_HISTORY_ROWS;
 }
 
-void km_history_last_ids(struct km_history *h, uint64_t *decision_id, uint64_t *incident_id)
+uint64_t km_history_last_id(struct km_history *h)
 {
-	sqlite3_stmt *st =
-		km_db_query(h,
-	                    "SELECT (SELECT max(id) FROM decision), (SELECT max(id) FROM incident)",
-	                    "");
+	sqlite3_stmt *st = km_db_query(h, "SELECT max(id) FROM decision", "");
+	uint64_t id = km_db_row(h, st) ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
 
-	*decision_id = *incident_id = 0;
-	if (km_db_row(h, st)) {
-		*decision_id = (uint64_t)sqlite3_column_int64(st, 0);
-		*incident_id = (uint64_t)sqlite3_column_int64(st, 1);
-	}
 	sqlite3_finalize(st);
+	return id;
 }
 
 static void outcome_members(struct km_json_writer *w, sqlite3_stmt *st, int col)

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/request.h"
+
+#define ACTIONS_SHOWN 10
+
+const struct km_forecast *km_nearest_forecast(const struct km_view *view, uint64_t service_id)
+{
+	const struct km_forecast *best = NULL;
+
+	for (int kind = 0; kind < KM_FORECAST_KIND_MAX; kind++) {
+		for (int r = 0; r <= KM_RESOURCE_MAX; r++) {
+			const struct km_forecast *f =
+				km_predict_get(view->predict, service_id, kind, r);
+
+			if (f && f->why == KM_WHY_NONE && (!best || f->eta_s < best->eta_s))
+				best = f;
+		}
+	}
+	return best;
+}
+
+static void write_level(const struct km_view *v, const struct km_service *s, enum km_resource r,
+                        struct km_json_writer *w)
+{
+	const struct km_features *f = km_measure_features(v->measure, s->id, r);
+
+	km_jw_key(w, km_resource_names[r]);
+	if (!f || !f->measured) {
+		km_jw_null(w);
+		return;
+	}
+	km_jw_object(w);
+	km_jw_kdouble(w, "level", f->level);
+	if (f->limit < 0) {
+		km_jw_key(w, "limit");
+		km_jw_null(w);
+	} else {
+		km_jw_kdouble(w, "limit", f->limit);
+	}
+	km_jw_kstring(w, "unit", km_resource_unit(r));
+	km_jw_end_object(w);
+}
+
+static void write_row(const struct km_view *v, const struct km_service *s, struct km_json_writer *w)
+{
+	const struct km_forecast *f = km_nearest_forecast(v, s->id);
+
+	km_jw_kstring(w, "name", s->name);
+	km_jw_kstring(w, "kind", km_service_kind_names[s->kind]);
+	km_jw_kbool(w, "defined", s->defined);
+	km_jw_kstring(w, "state", km_service_state_names[s->state]);
+	km_jw_kbool(w, "quarantined", km_decide_quarantined(v->decide, s->id));
+	km_jw_ku64(w, "for_s",
+	           v->now_ns > s->since_ns ? (v->now_ns - s->since_ns) / KM_NS_PER_S : 0);
+	km_jw_ku64(w, "processes", s->processes);
+	km_jw_ku64(w, "main_tgid", s->main_tgid);
+	for (int r = 0; r < KM_RESOURCE_MAX; r++)
+		write_level(v, s, r, w);
+	km_jw_key(w, "forecast");
+	if (f)
+		km_forecast_write(f, s->name, w);
+	else
+		km_jw_null(w);
+}
+
+static int list(struct km_request *rq)
+{
+	const struct km_view *v = rq->view;
+	const struct km_service *s;
+	uint64_t n = 0, more = 0;
+	uint32_t slot = 0;
+
+	km_jw_key(rq->w, "services");
+	km_jw_array(rq->w);
+	while ((s = km_attribute_next(v->attribute, &slot))) {
+		if (!km_request_page(rq, &n, &more))
+			continue;
+		km_jw_object(rq->w);
+		write_row(v, s, rq->w);
+		km_jw_end_object(rq->w);
+	}
+	km_jw_end_array(rq->w);
+	km_jw_ku64(rq->w, "more", more);
+	return 0;
+}
+
+static void write_ending(const struct km_ending *e, uint64_t now_ns, struct km_json_writer *w)
+{
+	km_jw_key(w, "last_end");
+	if (!e->t_ns) {
+		km_jw_null(w);
+		return;
+	}
+	km_jw_object(w);
+	km_jw_ku64(w, "ago_s", now_ns > e->t_ns ? (now_ns - e->t_ns) / KM_NS_PER_S : 0);
+	km_jw_ku64(w, "tgid", e->tgid);
+	km_jw_kbool(w, "known", e->known);
+	km_jw_kbool(w, "asked", e->asked);
+	km_jw_ku64(w, "exit_code", (e->exit_code >> 8) & 0xff);
+	km_jw_ku64(w, "exit_signal", e->exit_code & 0x7f);
+	km_jw_kbool(w, "core_dumped", e->exit_code & 0x80);
+	km_jw_kbool(w, "oom", e->oom);
+	km_jw_ku64(w, "signal", e->signal);
+	km_jw_ku64(w, "sender_tgid", e->sender_tgid);
+	km_jw_ku64(w, "sender_uid", e->sender_uid);
+	km_jw_kstring(w, "sender_comm", e->sender_comm);
+	km_jw_end_object(w);
+}
+
+static void write_counts(const struct km_service *s, struct km_json_writer *w)
+{
+	km_jw_ku64(w, "starts", s->starts);
+	km_jw_ku64(w, "exits", s->exits);
+	km_jw_ku64(w, "oom_kills", s->oom_kills);
+	km_jw_ku64(w, "forks", s->forks);
+	km_jw_ku64(w, "retransmits", s->retransmits);
+	km_jw_ku64(w, "connect_failures", s->connect_failures);
+	km_jw_ku64(w, "cgroup_id", s->cgroup_id);
+}
+
+static void write_forecasts(const struct km_view *v, const struct km_service *s,
+                            struct km_json_writer *w)
+{
+	const struct km_forecast *f;
+	uint32_t slot = 0;
+
+	km_jw_key(w, "forecasts");
+	km_jw_array(w);
+	while ((f = km_predict_next(v->predict, &slot)))
+		if (f->service_id == s->id)
+			km_forecast_write(f, s->name, w);
+	km_jw_end_array(w);
+}
+
+static void write_samples(struct km_request *rq, const struct km_service *s)
+{
+	km_jw_key(rq->w, "samples");
+	km_jw_object(rq->w);
+	for (int r = 0; r < KM_RESOURCE_MAX; r++) {
+		km_jw_key(rq->w, km_resource_names[r]);
+		km_history_samples(rq->view->history, s->id, r, rq->args.samples, rq->w);
+	}
+	km_jw_end_object(rq->w);
+}
+
+static int show(struct km_request *rq)
+{
+	const struct km_service *s = km_request_service(rq, rq->args.name);
+	const struct km_history_filter actions = { .service = rq->args.name,
+		                                   .limit = ACTIONS_SHOWN };
+
+	if (!s)
+		return -ENOENT;
+	km_jw_key(rq->w, "service");
+	km_jw_object(rq->w);
+	write_row(rq->view, s, rq->w);
+	write_counts(s, rq->w);
+	write_ending(&s->last, rq->view->now_ns, rq->w);
+	write_forecasts(rq->view, s, rq->w);
+	km_jw_key(rq->w, "actions");
+	km_history_actions(rq->view->history, &actions, rq->w);
+	if (rq->args.samples)
+		write_samples(rq, s);
+	km_jw_end_object(rq->w);
+	return 0;
+}
+
+static const struct km_json_field show_args[] = {
+	{ "name", KM_JSON_STRING, true, offsetof(struct km_args, name), KM_NAME_MAX, 0, 0, NULL },
+	{ "samples", KM_JSON_COUNT, false, offsetof(struct km_args, samples), 0, 0, KM_HISTORY_ROWS,
+	  NULL },
+	{ 0 },
+};
+
+const struct km_control_command km_service_commands[] = {
+	{ "service", "list", km_args_list, false, list },
+	{ "service", "show", show_args, false, show },
+	{ 0 },
+};

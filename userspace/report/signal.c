@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "report/request.h"
+
+static void write_source(const struct km_source *s, struct km_json_writer *w)
+{
+	km_jw_object(w);
+	km_jw_kstring(w, "name", s->name);
+	km_jw_kbool(w, "available", s->available);
+	km_jw_ku64(w, "records", s->records);
+	km_jw_kstring(w, "unit", s->unit);
+	km_jw_kstring(w, "per", s->per);
+	km_jw_kstring(w, "hook", s->hook);
+	km_jw_kstring(w, "since", s->since);
+	km_jw_kstring(w, "meaning", s->meaning);
+	km_jw_kstring(w, "reason", s->available ? NULL : s->reason);
+	km_jw_end_object(w);
+}
+
+static int list(struct km_request *rq)
+{
+	km_jw_key(rq->w, "signals");
+	km_jw_array(rq->w);
+	for (const struct km_source *s = km_collect_sources(rq->view->collect); s && s->name; s++)
+		write_source(s, rq->w);
+	km_jw_end_array(rq->w);
+	return 0;
+}
+
+/* The engine sends the items; this END is what it says when the stream is over by itself. */
+static int watch(struct km_request *rq)
+{
+	if (rq->args.service[0] && !km_request_service(rq, rq->args.service))
+		return -ENOENT;
+	rq->reply->effect = KM_EFFECT_SIGNAL_STREAM;
+	km_copy(rq->reply->service, sizeof(rq->reply->service), rq->args.service);
+	return 0;
+}
+
+static const struct km_json_field watch_args[] = {
+	{ "service", KM_JSON_STRING, false, offsetof(struct km_args, service), KM_NAME_MAX, 0, 0,
+	  NULL },
+	{ 0 },
+};
+
+const struct km_control_command km_signal_commands[] = {
+	{ "signal", "list", km_args_none, false, list },
+	{ "signal", "watch", watch_args, false, watch },
+	{ 0 },
+};

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One screen: head, services (those in trouble first), open questions, and what was last decided is
+ * in the log below it. Every cell is escaped, every line cut to the width. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/text.h"
+#include "report/request.h"
+
+#define WIDTH_MIN  40
+#define WIDTH_MAX  512
+#define HEIGHT_MIN 8
+#define HEIGHT_MAX 512
+
+struct screen {
+	const struct km_view *view;
+	struct km_buf *out;
+	unsigned int width;
+	unsigned int left; /* lines */
+};
+
+/* Length of the first COLUMNS characters of UTF-8 text; a wide character counts as one. */
+static size_t cut(const char *s, unsigned int columns)
+{
+	size_t i = 0;
+
+	while (s[i]) {
+		if (((unsigned char)s[i] & 0xc0) != 0x80 && columns-- == 0)
+			break;
+		i++;
+	}
+	return i;
+}
+
+static void line(struct screen *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void line(struct screen *s, const char *fmt, ...)
+{
+	char text[4 * WIDTH_MAX];
+	va_list ap;
+
+	if (!s->left)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	km_buf_add(s->out, text, cut(text, s->width));
+	km_buf_add(s->out, "\n", 1);
+	s->left--;
+}
+
+static void head(struct screen *s)
+{
+	const struct km_view *v = s->view;
+	time_t t = (time_t)(v->realtime_ns / KM_NS_PER_S);
+	char when[32] = "", mode[192], up[32], trouble[512];
+	uint64_t on = 0, all = 0;
+	struct tm tm;
+
+	if (localtime_r(&t, &tm))
+		strftime(when, sizeof(when), "%F %T", &tm);
+	for (const struct km_source *c = km_collect_sources(v->collect); c && c->name; c++, all++)
+		on += c->available;
+	line(s, "kmend  %s  up %s  mode: %s", when,
+	     km_text_duration(v->now_ns - v->started_ns, up, sizeof(up)),
+	     km_text_escape(v->mode, mode, sizeof(mode)));
+	line(s, "signals %llu of %llu  records %llu (bad %llu)  rules %zu  decisions %llu",
+	     (unsigned long long)on, (unsigned long long)all, (unsigned long long)v->records_fed,
+	     (unsigned long long)v->records_bad, v->rules ? v->rules->count : 0,
+	     (unsigned long long)v->decisions);
+	if (v->rules_refused)
+		line(s, "rules refused: %s",
+		     km_text_escape(v->rules_refused, trouble, sizeof(trouble)));
+	if (km_history_trouble(v->history))
+		line(s, "%s",
+		     km_text_escape(km_history_trouble(v->history), trouble, sizeof(trouble)));
+}
+
+static const char *level(const struct km_view *v, uint64_t id, enum km_resource r, char *out,
+                         size_t size)
+{
+	const struct km_features *f = km_measure_features(v->measure, id, r);
+	char a[32], b[32];
+
+	if (!f || !f->measured) {
+		snprintf(out, size, "-");
+	} else if (r == KM_MEMORY) {
+		km_text_bytes((uint64_t)f->level, a, sizeof(a));
+		if (f->limit < 0)
+			snprintf(out, size, "%s", a);
+		else
+			snprintf(out, size, "%s/%s", a,
+			         km_text_bytes((uint64_t)f->limit, b, sizeof(b)));
+	} else if (f->limit < 0) {
+		snprintf(out, size, "%.0f", f->level);
+	} else {
+		snprintf(out, size, "%.0f/%.0f", f->level, f->limit);
+	}
+	return out;
+}
+
+static const char *span(double s, char *out, size_t size)
+{
+	return km_text_duration(s > 0 ? (uint64_t)(s * 1e9) : 0, out, size);
+}
+
+static const char *forecast(const struct km_forecast *f, char *out, size_t size)
+{
+	char a[24], lo[24], hi[24];
+
+	if (!f)
+		snprintf(out, size, "-");
+	else
+		snprintf(out, size, "%s in %s (%s to %s)",
+		         f->kind == KM_EXHAUSTION && f->resource < KM_RESOURCE_MAX
+		                 ? km_resource_names[f->resource]
+		                 : km_forecast_kind_names[f->kind],
+		         span(f->eta_s, a, sizeof(a)), span(f->eta_lo_s, lo, sizeof(lo)),
+		         span(f->eta_hi_s, hi, sizeof(hi)));
+	return out;
+}
+
+static void service(struct screen *s, const struct km_service *sv, const struct km_forecast *f)
+{
+	char name[4 * KM_NAME_MAX], memory[48], fds[48], threads[48], ahead[160];
+
+	km_text_escape(sv->name, name, sizeof(name));
+	name[cut(name, 32)] = '\0';
+	line(s, "%-32s %-8s %5u  %-23s %-15s %-13s %s", name,
+	     km_decide_quarantined(s->view->decide, sv->id) ? "quarant."
+	                                                    : km_service_state_names[sv->state],
+	     sv->processes, level(s->view, sv->id, KM_MEMORY, memory, sizeof(memory)),
+	     level(s->view, sv->id, KM_DESCRIPTORS, fds, sizeof(fds)),
+	     level(s->view, sv->id, KM_THREADS, threads, sizeof(threads)),
+	     forecast(f, ahead, sizeof(ahead)));
+}
+
+/* 0 first: forecast to fail; then defined ones and those that are down; then the rest. */
+static int rank(const struct km_service *sv, const struct km_forecast *f)
+{
+	if (f)
+		return 0;
+	return sv->defined || sv->state == KM_SERVICE_DOWN ? 1 : 2;
+}
+
+static void services(struct screen *s)
+{
+	const struct km_service *sv;
+	unsigned int hidden = 0;
+
+	line(s, "%-32s %-8s %5s  %-23s %-15s %-13s %s", "SERVICE", "STATE", "PROCS", "MEMORY",
+	     "DESCRIPTORS", "THREADS", "FORECAST");
+	for (int want = 0; want < 3; want++) {
+		uint32_t slot = 0;
+
+		while ((sv = km_attribute_next(s->view->attribute, &slot))) {
+			const struct km_forecast *f = km_nearest_forecast(s->view, sv->id);
+
+			if (rank(sv, f) != want)
+				continue;
+			if (s->left > 1)
+				service(s, sv, f);
+			else
+				hidden++;
+		}
+	}
+	if (hidden)
+		line(s, "... and %u more: kmend service list", hidden);
+}
+
+static void waiting(struct screen *s)
+{
+	const struct km_decision *d;
+	char name[4 * KM_NAME_MAX], rule[4 * KM_NAME_MAX];
+	uint32_t slot = 0;
+
+	while ((d = km_decide_waiting(s->view->decide, &slot)) && s->left > HEIGHT_MIN / 2)
+		line(s, "waits: %llu %s %s by %s: kmend action approve %llu",
+		     (unsigned long long)d->id, km_verb_names[d->verb],
+		     km_text_escape(d->service, name, sizeof(name)),
+		     km_text_escape(d->rule, rule, sizeof(rule)), (unsigned long long)d->id);
+}
+
+static unsigned int within(unsigned int v, unsigned int lo, unsigned int hi)
+{
+	return v < lo ? lo : v > hi ? hi : v;
+}
+
+int km_view_screen(const struct km_view *view, unsigned int width, unsigned int height,
+                   struct km_buf *out)
+{
+	struct screen s = { view, out, within(width, WIDTH_MIN, WIDTH_MAX),
+		            within(height, HEIGHT_MIN, HEIGHT_MAX) };
+
+	head(&s);
+	waiting(&s);
+	services(&s);
+	return km_buf_error(out);
+}

@@ -88,13 +88,18 @@ $(O)/tests/%: tests/%.c $(O)/libkmend.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -Itests -MMD -MP $(LDFLAGS) -o $@ $< $(O)/libkmend.a $(LDLIBS) -lcmocka
 
+$(O)/tests/demo/demo: $(wildcard tests/demo/*.c tests/demo/*.h) $(O)/libkmend.a
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Itests/demo -o $@ $(filter %.c,$^) $(O)/libkmend.a $(LDLIBS)
+
 ## test: every test that a development machine can run (under 5 minutes)
 test:
 	$(Q)tools/packaging/deps --test
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)tests/run $(O)
 
-tests: $(TESTS) $(HELPERS)
+tests: $(TESTS) $(HELPERS) $(O)/tests/demo/demo
 
 ## run: kmendd in the foreground with a live view, observing only (root)
 run: deps

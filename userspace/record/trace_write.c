@@ -7,7 +7,8 @@
 
 /* A frame is closed at this size: small enough to lose little at a cut, large enough to pack well. */
 #define FRAME_TARGET (128 * 1024)
-_Static_assert(FRAME_TARGET + KM_RAW_MAX <= KM_TRACE_FRAME_PLAIN_MAX, "one more record always fits");
+_Static_assert(FRAME_TARGET + KM_RAW_MAX <= KM_TRACE_FRAME_PLAIN_MAX,
+               "one more record always fits");
 
 struct km_trace_writer {
 	struct km_buf *out;   /* the caller's */
@@ -75,7 +76,7 @@ int km_trace_flush(struct km_trace_writer *w)
 	if (!w->plain->len)
 		return 0;
 	if (compress2(w->packed, &packed, (const Bytef *)w->plain->data, w->plain->len,
-		      Z_BEST_SPEED) != Z_OK)
+	              Z_BEST_SPEED) != Z_OK)
 		return -EIO;
 	frame.packed = (uint32_t)packed;
 	frame.plain = (uint32_t)w->plain->len;

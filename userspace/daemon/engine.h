@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine process: sources in, pipeline, requests to the actor, history, answers. */
+#ifndef KM_ENGINE_H
+#define KM_ENGINE_H
+
+#include "act/message.h"
+#include "collect/collect.h"
+#include "daemon/setup.h"
+#include "pipeline/pipeline.h"
+#include "record/history.h"
+#include "record/trace.h"
+#include "report/client.h"
+#include "report/control.h"
+
+/* How many ticks one checkpoint in memory serves: what an incident's evidence reaches back. */
+#define KM_EVIDENCE_TICKS 5
+/* Clients with a stream open (trace record, signal watch); each costs a buffer. */
+#define KM_STREAMS_MAX 16
+
+struct km_stream {
+	uint64_t client;               /* id in the set of clients, 0: free */
+	struct km_trace_writer *trace; /* NULL: signals as text */
+	struct km_buf *out;
+	char service[KM_NAME_MAX]; /* signals of this one only, empty: all */
+};
+
+struct km_engine {
+	struct km_daemon *d; /* of before the fork; read only */
+	struct km_loop *loop;
+	struct km_collect *collect;
+	struct km_pipeline *pipeline;
+	struct km_history *history; /* NULL where nothing can be written */
+	struct km_clients *clients;
+	int actor_sock, front_sock;
+	bool actor_ready;
+	bool feeding; /* records that arrive while one is fed are refused: a bug */
+	uint64_t records, bad, decisions;
+	struct km_buf *recent; /* checkpoint and all raw records since, for evidence */
+	size_t recent_live;    /* where in recent the live records begin */
+	unsigned int recent_ticks;
+	uint64_t checkpoint_ns;           /* of the last one on disk */
+	struct km_buf *text;              /* scratch: one output */
+	struct km_front_request *request; /* KM_MESSAGE_MAX bytes: what the front sends */
+	struct km_stream stream[KM_STREAMS_MAX];
+	char mode[320];
+	char refused[2048]; /* why the last reload was refused */
+};
+
+/* Runs until told to stop; exit status of the process. */
+int km_engine_run(struct km_daemon *d, int actor_sock, int front_sock);
+
+/* The one way in: streams, evidence, pipeline, outputs. */
+int km_engine_feed(struct km_engine *e, const void *raw, size_t len);
+uint64_t km_engine_realtime_ns(const struct km_engine *e, uint64_t t_ns);
+
+/* engine_act.c: what comes out goes to the actor, history and log. */
+int km_engine_output(struct km_engine *e, const struct km_output *o);
+int km_engine_actor(void *userdata, int fd, uint32_t events);
+
+/* engine_control.c: the front's requests and streams. */
+int km_engine_front(void *userdata, int fd, uint32_t events);
+void km_engine_view(struct km_engine *e, struct km_view *ret);
+void km_engine_stream_raw(struct km_engine *e, const void *raw);
+void km_engine_stream_flush(struct km_engine *e);
+void km_engine_stream_end(struct km_engine *e);
+
+/* checkpoint.c: state over a restart, and the evidence of decisions. */
+int km_checkpoint_write(struct km_engine *e);
+/* Feeds what was saved in this boot; how many rows, or negative errno. */
+int km_checkpoint_read(struct km_engine *e);
+int km_evidence_begin(struct km_engine *e);
+void km_evidence_add(struct km_engine *e, const void *raw, size_t len);
+/* Keeps what led to decision D: evidence/INCIDENT-DECISION.trace and lines in the history. */
+int km_evidence_keep(struct km_engine *e, const struct km_decision *d);
+/* A descriptor of the trace kept of a decision (0: the first) of an incident, or negative errno. */
+int km_evidence_open(const struct km_engine *e, uint64_t incident_id, uint64_t decision_id);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/setup.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "base/fs.h"
+#include "base/log.h"
+#include "daemon/privilege.h"
+#include "loop/loop.h"
+
+/* Where no account exists (a first try without install): numbers that Debian gives to nobody. */
+#define ENGINE_UID 64998
+#define FRONT_UID  64999
+
+static int add_text(struct km_texts *t, enum km_text_kind kind, const char *file, const char *bytes,
+                    size_t len)
+{
+	struct km_raw_text piece = { .kind = kind, .total = (uint32_t)len };
+	struct km_text *x;
+	int r;
+
+	km_copy(piece.file, sizeof(piece.file), file);
+	r = km_texts_add(t, &piece); /* an empty first piece makes room */
+	if (r < 0)
+		return r;
+	x = &t->text[t->count - 1];
+	memcpy(x->bytes, bytes, len);
+	x->bytes[len] = '\0';
+	x->len = len;
+	return 0;
+}
+
+static int add_rule(void *userdata, const char *file, const char *text, size_t len)
+{
+	return add_text(userdata, KM_TEXT_RULE, file, text, len);
+}
+
+static int add_file(struct km_texts *t, enum km_text_kind kind, int dir_fd, const char *path,
+                    struct km_error *err)
+{
+	km_autofree(km_buf_freep) struct km_buf *text = NULL;
+	int r = km_fs_read_trusted(dir_fd, path, KM_CONFIG_BYTES_MAX, err, &text);
+
+	return r < 0 ? r : add_text(t, kind, path, km_buf_text(text), text->len);
+}
+
+static int add_rules(struct km_texts *t, const char *dir, struct km_error *err)
+{
+	km_autoclose int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r;
+
+	if (fd < 0) {
+		r = -errno;
+		km_copy(err->file, sizeof(err->file), dir);
+		snprintf(err->what, sizeof(err->what), "cannot open the rules: %s", strerror(-r));
+		return r;
+	}
+	r = add_file(t, KM_TEXT_POLICY, fd, "policy/guardrails.json", err);
+	if (r == -ENOENT) {
+		*err = (struct km_error){ 0 };
+		r = 0; /* no policy: nothing but notify is allowed */
+	}
+	return r < 0 ? r : km_rule_walk(fd, add_rule, t, err);
+}
+
+int km_setup_read_texts(const struct km_daemon_opts *opts, struct km_texts *ret,
+                        struct km_error *err)
+{
+	km_autofree(km_texts_clear) struct km_texts t = { 0 };
+	int r = 0;
+
+	*err = (struct km_error){ 0 };
+	if (opts->config)
+		r = add_file(&t, KM_TEXT_CONFIG, AT_FDCWD, opts->config, err);
+	if (r == 0 && opts->rules)
+		r = add_rules(&t, opts->rules, err);
+	if (r < 0) {
+		if (!err->what[0])
+			snprintf(err->what, sizeof(err->what), "%s", strerror(-r));
+		if (!err->file[0])
+			km_copy(err->file, sizeof(err->file),
+			        opts->config ? opts->config : opts->rules);
+		return r;
+	}
+	*ret = t;
+	t = (struct km_texts){ 0 };
+	return 0;
+}
+
+static int read_set(struct km_daemon *d)
+{
+	struct km_error err;
+	char line[2048];
+	int r = km_setup_read_texts(&d->opts, &d->texts, &err);
+
+	if (r == 0)
+		r = km_texts_compile(&d->texts, &err, &d->set);
+	if (r < 0)
+		km_log(KM_ERR, "%s", km_error_format(&err, line, sizeof(line)));
+	return r;
+}
+
+/* One instance a run directory. */
+static int lock_run(struct km_daemon *d)
+{
+	km_autoclose int dir = -1, fd = -1;
+	int r = km_fs_make_dir(d->opts.run, 0755, &dir);
+
+	if (r < 0) {
+		km_log(KM_ERR, "cannot make the run directory %s: %s; give another with --run",
+		       d->opts.run, strerror(-r));
+		return r;
+	}
+	fd = openat(dir, "kmendd.lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		r = -errno;
+		km_log(KM_ERR,
+		       r == -EWOULDBLOCK ? "another kmendd runs in %s; stop it or give another "
+		                           "directory with --run"
+		                         : "cannot lock the run directory %s: %m",
+		       d->opts.run);
+		return r;
+	}
+	d->lock_fd = km_take_fd(&fd);
+	return 0;
+}
+
+static void observe_only(struct km_daemon *d, const char *why, int r)
+{
+	d->observe_only = true;
+	snprintf(d->reason, sizeof(d->reason), "%s: %s", why, strerror(-r));
+	km_log(KM_ERR, "observe only, nothing is acted on: %s", d->reason);
+}
+
+/* A directory that can be written to now, or a negative errno. */
+static int make_writable(const char *parent, const char *name, const struct km_user *owner,
+                         bool root)
+{
+	char path[KM_PATH_MAX + 16];
+	km_autoclose int dir = -1, probe = -1;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/%s", parent, name);
+	r = km_fs_make_dir(path, 0700, &dir);
+	if (r < 0)
+		return r;
+	if (root && fchown(dir, owner->uid, owner->gid) < 0)
+		return -errno;
+	probe = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (probe < 0 && errno != EOPNOTSUPP)
+		return -errno;
+	if (probe >= 0 && (r = posix_fallocate(probe, 0, 4096)) != 0)
+		return -r;
+	return km_take_fd(&dir);
+}
+
+static void make_state(struct km_daemon *d)
+{
+	static const struct km_user root_user = { "root", 0, 0 };
+	km_autoclose int dir = -1;
+	int r = km_fs_make_dir(d->opts.state, 0755, &dir);
+
+	snprintf(d->engine_dir, sizeof(d->engine_dir), "%s/engine", d->opts.state);
+	if (r < 0) {
+		observe_only(d, "the state directory cannot be made", r);
+		return;
+	}
+	d->engine_fd = make_writable(d->opts.state, "engine", &d->engine, d->root);
+	if (d->engine_fd < 0)
+		observe_only(d, "the history cannot be written", d->engine_fd);
+	d->journal_fd = make_writable(d->opts.state, "journal", &root_user, d->root);
+	if (d->journal_fd < 0)
+		observe_only(d, "the action journal cannot be written", d->journal_fd);
+}
+
+static int listen_control(struct km_daemon *d)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	km_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		return -errno;
+	if (snprintf(a.sun_path, sizeof(a.sun_path), "%s/control.sock", d->opts.run) >=
+	    (int)sizeof(a.sun_path))
+		return -ENAMETOOLONG;
+	if (unlink(a.sun_path) < 0 && errno != ENOENT)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
+		return -errno;
+	/* Everybody may ask; the engine refuses by SO_PEERCRED, so that a refusal is recorded. */
+	if (chmod(a.sun_path, 0666) < 0 || listen(fd, 64) < 0)
+		return -errno;
+	d->listen_fd = km_take_fd(&fd);
+	return 0;
+}
+
+static void find_users(struct km_daemon *d)
+{
+	const struct group *gr = getgrnam(d->set.config->settings.socket_group);
+
+	d->readers_gid = gr ? gr->gr_gid : UINT32_MAX;
+	km_privilege_user("kmend", ENGINE_UID, &d->engine);
+	km_privilege_user("kmend-front", FRONT_UID, &d->front);
+}
+
+int km_setup_begin(const struct km_daemon_opts *opts, struct km_daemon *d)
+{
+	int r;
+
+	*d = (struct km_daemon){ .opts = *opts,
+		                 .lock_fd = -1,
+		                 .listen_fd = -1,
+		                 .journal_fd = -1,
+		                 .engine_fd = -1,
+		                 .root = geteuid() == 0,
+		                 .started_ns = km_now_ns() };
+	if (read_set(d) < 0 || lock_run(d) < 0)
+		return 1;
+	find_users(d);
+	if (!d->root)
+		observe_only(d, "not root: /proc, PSI and pidfd only; start as root for the rest",
+		             -EPERM);
+	make_state(d);
+	r = km_setup_cgroups(d);
+	if (r < 0)
+		observe_only(d, "supervised commands cannot have cgroups of their own", r);
+	km_setup_pins(d);
+	r = listen_control(d);
+	if (r < 0) {
+		km_log(KM_ERR, "cannot listen on %s/control.sock: %s", d->opts.run, strerror(-r));
+		km_setup_end(d);
+		return 1;
+	}
+	return 0;
+}
+
+static void unlink_in_run(const struct km_daemon *d, const char *name)
+{
+	char path[KM_PATH_MAX + 32];
+
+	snprintf(path, sizeof(path), "%s/%s", d->opts.run, name);
+	unlink(path);
+}
+
+void km_setup_end(struct km_daemon *d)
+{
+	km_setup_pins_end(d);
+	km_setup_cgroups_end(d);
+	if (d->listen_fd >= 0)
+		unlink_in_run(d, "control.sock");
+	if (d->lock_fd >= 0)
+		unlink_in_run(d, "kmendd.lock");
+	km_close(&d->listen_fd);
+	km_close(&d->engine_fd);
+	km_close(&d->journal_fd);
+	km_close(&d->lock_fd);
+	km_texts_clear(&d->texts);
+	km_set_clear(&d->set);
+}

@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pipeline/state.h"
+
+/* A loss counts as reconciled after so many whole passes over all processes. */
+#define LOSSY_TICKS 2
+
+static bool meta_valid(const void *row)
+{
+	const struct km_pipeline_meta *m = row;
+
+	return m->key == 1 && m->lossy_ticks <= LOSSY_TICKS;
+}
+
+static const struct km_table_opts meta_opts = {
+	.name = "pipeline",
+	.rows_max = 1,
+	.row_size = sizeof(struct km_pipeline_meta),
+	.key_size = sizeof(uint64_t),
+	.valid = meta_valid,
+};
+
+/* The tables of all phases, in the order of the phases: a checkpoint names them by their place here. */
+static void list_tables(struct km_pipeline *p)
+{
+	struct km_table **t = p->tables;
+	size_t n = 0;
+
+	t[n++] = p->meta_table;
+	n += km_attribute_tables(p->attribute, t + n, KM_TABLES_MAX - n);
+	n += km_measure_tables(p->measure, t + n, KM_TABLES_MAX - n);
+	n += km_predict_tables(p->predict, t + n, KM_TABLES_MAX - n);
+	n += km_matcher_tables(p->matcher, t + n, KM_TABLES_MAX - n);
+	n += km_decide_tables(p->decide, t + n, KM_TABLES_MAX - n);
+	n += km_verify_tables(p->verify, t + n, KM_TABLES_MAX - n);
+	p->table_count = n;
+}
+
+static int put_in_force(struct km_pipeline *p, struct km_set *set)
+{
+	struct km_set old = p->set;
+	int r;
+
+	r = km_attribute_configure(p->attribute, set->config, p->meta->now_ns);
+	if (r < 0)
+		return r;
+	p->set = *set;
+	*set = (struct km_set){ 0 };
+	km_decide_configure(p->decide, p->set.config, p->set.policy, p->set.rules);
+	km_matcher_rules_changed(p->matcher, p->set.rules);
+	km_set_clear(&old);
+	return 0;
+}
+
+static int commit(struct km_pipeline *p)
+{
+	km_autofree(km_set_clear) struct km_set set = { 0 };
+	int r = km_texts_compile(&p->coming, &p->refused, &set);
+
+	if (r == 0)
+		r = put_in_force(p, &set);
+	p->is_refused = r < 0;
+	if (r < 0) {
+		km_texts_clear(&p->coming);
+		return r;
+	}
+	km_texts_clear(&p->texts);
+	p->texts = p->coming;
+	p->coming = (struct km_texts){ 0 };
+	return 0;
+}
+
+static int make_phases(struct km_pipeline *p)
+{
+	int r;
+
+	if ((r = km_attribute_new(&p->attribute)) < 0 || (r = km_measure_new(&p->measure)) < 0 ||
+	    (r = km_predict_new(&p->predict)) < 0 || (r = km_matcher_new(&p->matcher)) < 0 ||
+	    (r = km_decide_new(&p->decide)) < 0 || (r = km_verify_new(&p->verify)) < 0 ||
+	    (r = km_table_new(&meta_opts, &p->meta_table)) < 0)
+		return r;
+	return 0;
+}
+
+int km_pipeline_new(struct km_pipeline **ret)
+{
+	km_autofree(km_pipeline_freep) struct km_pipeline *p = calloc(1, sizeof(*p));
+	uint64_t key = 1;
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	r = make_phases(p);
+	if (r == 0)
+		r = km_table_put(p->meta_table, &key, &p->meta);
+	if (r >= 0)
+		r = commit(p); /* of nothing: the defaults */
+	if (r < 0)
+		return r;
+	list_tables(p);
+	*ret = km_take(p);
+	return 0;
+}
+
+struct km_pipeline *km_pipeline_free(struct km_pipeline *p)
+{
+	if (!p)
+		return NULL;
+	km_verify_free(p->verify);
+	km_decide_free(p->decide);
+	km_matcher_free(p->matcher);
+	km_predict_free(p->predict);
+	km_measure_free(p->measure);
+	km_attribute_free(p->attribute);
+	km_table_free(p->meta_table);
+	km_texts_clear(&p->coming);
+	km_texts_clear(&p->texts);
+	km_set_clear(&p->set);
+	km_outputs_free(&p->outputs);
+	free(p);
+	return NULL;
+}
+
+static struct km_decide_world world_of(const struct km_pipeline *p)
+{
+	return (struct km_decide_world){
+		.now_ns = p->meta->now_ns,
+		.attribute = p->attribute,
+		.lossy = p->meta->lossy_ticks > 0,
+	};
+}
+
+static int put_out(struct km_pipeline *p, const struct km_service *s, struct km_output out)
+{
+	out.t_ns = p->meta->now_ns;
+	out.service = s;
+	return km_outputs_add(&p->outputs, &out);
+}
+
+/* Ends that an act causes are its own. */
+static void expect_end(struct km_pipeline *p, const struct km_decision *d)
+{
+	if (d->answer == KM_ANSWER_ACT && (d->verb == KM_STOP || d->verb == KM_RESTART))
+		km_attribute_expect_end(p->attribute, d->service_id,
+		                        p->meta->now_ns + d->timeout_ns);
+}
+
+/* Decisions and verdicts lead to one another; each one is put out in the order in which it was made. */
+static int drain(struct km_pipeline *p)
+{
+	struct km_decide_world world = world_of(p);
+	const struct km_decision *d;
+	const struct km_verdict *v;
+	int r = 0;
+
+	for (;;) {
+		while ((d = km_decide_next(p->decide))) {
+			expect_end(p, d);
+			r = put_out(p, km_attribute_service(p->attribute, d->service_id),
+			            (struct km_output){ .kind = KM_OUT_DECISION, .decision = d });
+			if (r < 0)
+				return r;
+		}
+		v = km_verify_next(p->verify);
+		if (!v)
+			return 0;
+		r = put_out(p, km_attribute_service(p->attribute, v->service_id),
+		            (struct km_output){ .kind = KM_OUT_VERDICT, .verdict = v });
+		if (r == 0)
+			r = km_decide_verdict(p->decide, &world, v->decision_id, v->kind);
+		if (r < 0)
+			return r;
+	}
+}
+
+static void features_of(struct km_pipeline *p, uint64_t service_id,
+                        const struct km_features *ret[KM_RESOURCE_MAX])
+{
+	for (unsigned int i = 0; i < KM_RESOURCE_MAX; i++)
+		ret[i] = km_measure_features(p->measure, service_id, (enum km_resource)i);
+}
+
+static int verify_service(struct km_pipeline *p, const struct km_service *s, enum km_event event)
+{
+	struct km_verify_input in = {
+		.now_ns = p->meta->now_ns,
+		.service = s,
+		.predict = p->predict,
+		.event = event,
+	};
+
+	features_of(p, s->id, in.features);
+	return km_verify_service(p->verify, p->set.rules, &in);
+}
+
+static int match_service(struct km_pipeline *p, const struct km_service *s, enum km_event event)
+{
+	struct km_decide_world world = world_of(p);
+	struct km_match_input in = {
+		.now_ns = p->meta->now_ns,
+		.service = s,
+		.event = event,
+		.predict = p->predict,
+		.ends = km_measure_ends(p->measure, s->id),
+	};
+	int r = 0;
+
+	features_of(p, s->id, in.features);
+	for (size_t i = 0; i < p->set.rules->count && r >= 0; i++) {
+		struct km_match m;
+
+		r = km_matcher_rule(p->matcher, p->set.rules->rule[i], &in, &m);
+		if (r >= 0 && m.scoped)
+			r = km_decide_match(p->decide, &world, &m);
+	}
+	return r;
+}
+
+static int predict_service(struct km_pipeline *p, const struct km_service *s)
+{
+	struct km_predict_input in = {
+		.now_ns = p->meta->now_ns,
+		.horizon_ns = p->set.config->settings.horizon_ns,
+		.service = s,
+		.ends = km_measure_ends(p->measure, s->id),
+	};
+	const struct km_forecast *said;
+	int r;
+
+	features_of(p, s->id, in.features);
+	r = km_predict_service(p->predict, &in);
+	for (size_t i = 0; r > 0 && (said = km_predict_said(p->predict, i)); i++) {
+		int k = put_out(p, s,
+		                (struct km_output){ .kind = KM_OUT_FORECAST, .forecast = said });
+
+		if (k < 0)
+			return k;
+	}
+	return r < 0 ? r : 0;
+}
+
+/* Something happened to S: what it means is settled at once, not at the next tick. */
+static int on_event(struct km_pipeline *p, struct km_service *s, enum km_event event)
+{
+	int r;
+
+	if (event == KM_EV_STARTED || event == KM_EV_ENDED)
+		km_predict_forget(p->predict, s->id);
+	if (event != KM_EV_CONNECT_FAILED) {
+		r = put_out(p, s, (struct km_output){ .kind = KM_OUT_EVENT, .event = event });
+		if (r < 0)
+			return r;
+	}
+	r = event == KM_EV_ENDED ? predict_service(p, s) : 0;
+	if (r == 0)
+		r = verify_service(p, s, event);
+	if (r >= 0)
+		r = drain(p);
+	return r < 0 ? r : match_service(p, s, event);
+}
+
+static int on_tick(struct km_pipeline *p)
+{
+	struct km_decide_world world;
+	struct km_service *s;
+	uint32_t slot = 0;
+	int r = 0;
+
+	km_measure_tick(p->measure, p->meta->now_ns);
+	if (p->meta->lossy_ticks)
+		p->meta->lossy_ticks--;
+	while ((s = km_attribute_next(p->attribute, &slot)) && r >= 0) {
+		r = predict_service(p, s);
+		if (r == 0)
+			r = verify_service(p, s, KM_EV_NONE);
+		if (r >= 0)
+			r = drain(p);
+		if (r >= 0)
+			r = match_service(p, s, KM_EV_NONE);
+		if (r >= 0)
+			r = drain(p);
+	}
+	world = world_of(p);
+	return r < 0 ? r : km_decide_tick(p->decide, &world);
+}
+
+static int on_outcome(struct km_pipeline *p, const struct km_raw_outcome *o)
+{
+	struct km_decide_world world = world_of(p);
+	const struct km_decision *d;
+	const struct km_service *s;
+	int r;
+
+	if (o->state == KM_OUT_ABSENT) {
+		s = km_attribute_service_by_name(p->attribute, o->service);
+		return s ? km_decide_absent(p->decide, &world, s) : 0;
+	}
+	if (!o->intent_id)
+		return 0;
+	r = km_decide_outcome(p->decide, &world, o);
+	d = r < 0 ? NULL : km_decide_verifying(p->decide, o->intent_id);
+	if (!d)
+		return r;
+	return km_verify_begin(p->verify, d, o, km_rules_get(p->set.rules, d->rule_key),
+	                       d->has_forecast ? d->forecast.level : -1.0);
+}
+
+static int on_text(struct km_pipeline *p, const struct km_raw_text *t)
+{
+	return t->kind == KM_TEXT_COMMIT ? commit(p) : km_texts_add(&p->coming, t);
+}
+
+/* What the signal says of one service: measured, then settled. */
+static int on_subject(struct km_pipeline *p, const struct km_signal *sig,
+                      const struct km_subject *subject)
+{
+	int r = km_measure_signal(p->measure, sig, subject);
+
+	if (r < 0 && r != -ENOSPC && r != -EINVAL)
+		return r;
+	if (subject->service && subject->event != KM_EV_NONE)
+		return on_event(p, subject->service, subject->event);
+	return 0;
+}
+
+/* A signal that says something of a process, of one or several services, or of the host. */
+static int on_signal(struct km_pipeline *p, const struct km_signal *sig)
+{
+	struct km_subject subject = { 0 };
+	int r = km_attribute_signal(p->attribute, sig, &subject);
+
+	if (r < 0)
+		return r == -ENOSPC ? 0 : r; /* counted there */
+	do {
+		r = on_subject(p, sig, &subject);
+	} while (r >= 0 && km_attribute_more(p->attribute, &subject) > 0);
+	return r;
+}
+
+static int dispatch(struct km_pipeline *p, const struct km_signal *sig)
+{
+	struct km_decide_world world = world_of(p);
+	int r;
+
+	switch (sig->type) {
+	case KM_RAW_TEXT:
+		return on_text(p, sig->text);
+	case KM_RAW_CLOCK:
+		p->meta->clock_ns = sig->t_ns;
+		p->meta->realtime_ns = sig->clock.realtime_ns;
+		return 0;
+	case KM_RAW_SAID:
+	case KM_RAW_PROBE:
+		return 0;
+	case KM_RAW_LOSS:
+		p->meta->lossy_ticks = LOSSY_TICKS;
+		return 0;
+	case KM_RAW_COMMAND:
+		return km_decide_command(p->decide, &world, &sig->command);
+	case KM_RAW_TICK:
+		/* Attribution first: a process missing from two passes is gone. */
+		r = on_signal(p, sig);
+		return r < 0 ? r : on_tick(p);
+	case KM_RAW_OUTCOME:
+		r = on_signal(p, sig);
+		return r < 0 ? r : on_outcome(p, &sig->outcome);
+	default:
+		return on_signal(p, sig);
+	}
+}
+
+int km_pipeline_feed(struct km_pipeline *p, const void *raw, size_t len)
+{
+	struct km_signal sig;
+	int r;
+
+	km_outputs_clear(&p->outputs);
+	r = km_decode(raw, len, &sig);
+	if (r == 0 && sig.type == KM_RAW_STATE)
+		return km_pipeline_restore(p, sig.state);
+	p->meta->fed++;
+	if (r < 0) {
+		p->meta->bad++;
+		return r;
+	}
+	p->running = p->running || sig.type != KM_RAW_TEXT;
+	if (sig.t_ns > p->meta->now_ns)
+		p->meta->now_ns = sig.t_ns;
+	r = dispatch(p, &sig);
+	return r < 0 ? r : drain(p);
+}
+
+const struct km_output *km_pipeline_next(struct km_pipeline *p)
+{
+	return km_outputs_take(&p->outputs);
+}
+
+const struct km_error *km_pipeline_refused(const struct km_pipeline *p)
+{
+	return p->is_refused ? &p->refused : NULL;
+}
+
+const struct km_attribute *km_pipeline_attribute(const struct km_pipeline *p)
+{
+	return p->attribute;
+}
+
+const struct km_predict *km_pipeline_predict(const struct km_pipeline *p)
+{
+	return p->predict;
+}
+
+struct km_measure *km_pipeline_measure(struct km_pipeline *p)
+{
+	return p->measure;
+}
+
+const struct km_rules *km_pipeline_rules(const struct km_pipeline *p)
+{
+	return p->set.rules;
+}
+
+const struct km_policy *km_pipeline_policy(const struct km_pipeline *p)
+{
+	return p->set.policy;
+}
+
+const struct km_config *km_pipeline_config(const struct km_pipeline *p)
+{
+	return p->set.config;
+}
+
+struct km_decide *km_pipeline_decide(struct km_pipeline *p)
+{
+	return p->decide;
+}
+
+uint64_t km_pipeline_now_ns(const struct km_pipeline *p)
+{
+	return p->meta->now_ns;
+}
+
+uint64_t km_pipeline_realtime_ns(const struct km_pipeline *p, uint64_t t_ns)
+{
+	return p->meta->realtime_ns - p->meta->clock_ns + t_ns;
+}

@@ -35,11 +35,15 @@ int km_matcher_new(struct km_matcher **ret);
 struct km_matcher *km_matcher_free(struct km_matcher *m);
 KM_DEFINE_FREEP(struct km_matcher, km_matcher_free)
 
-/* One rule on one service; updates what is kept. *RET is always filled in. 0 or negative errno. */
+/* One rule on one service; updates what is kept. *RET is always filled in; its pointers live until
+ * the next call of the predictor or the rule's end. 0 or negative errno. Where there is no room to
+ * keep what a condition needs, it is not measured (counted). */
 int km_matcher_rule(struct km_matcher *m, const struct km_rule *rule,
                     const struct km_match_input *in, struct km_match *ret);
 
-/* What is kept of rules that are no longer in R is dropped. */
+uint64_t km_matcher_full(const struct km_matcher *m);
+
+/* What is kept of rules that are no longer in R, or have another text, is dropped. */
 void km_matcher_rules_changed(struct km_matcher *m, const struct km_rules *r);
 
 size_t km_matcher_tables(struct km_matcher *m, struct km_table **ret, size_t max);

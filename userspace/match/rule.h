@@ -149,7 +149,8 @@ struct km_rule_text {
 };
 int km_rule_check(const struct km_rule_text *in, struct km_error *err, struct km_rule **ret);
 
-/* Takes over RULES[COUNT] (the pointers, not the array) on success. -EEXIST: two with one id, *ERR.
+/* Takes over RULES[COUNT] (the pointers, not the array) on success. -EEXIST with *ERR: two with one
+ * id; -E2BIG: over KM_RULES_MAX.
  */
 int km_rules_new(struct km_rule **rules, size_t count, struct km_error *err, struct km_rules **ret);
 struct km_rules *km_rules_free(struct km_rules *r);
@@ -159,9 +160,12 @@ KM_DEFINE_FREEP(struct km_rules, km_rules_free)
 const struct km_rule *km_rules_get(const struct km_rules *r, uint64_t key);
 
 /* Names "class/name.json" below DIR_FD, sorted, as km_rule_walk() takes them; the caller's, freed
- * with km_fs_free_names(). -EBADMSG with *ERR: a rule outside a class folder; -E2BIG: over
- * KM_RULES_MAX. */
+ * with km_fs_free_names(). -EBADMSG with *ERR: a rule outside a class folder, over KM_RULES_MAX,
+ * a folder that cannot be read. */
 int km_rule_names(int dir_fd, struct km_error *err, char ***ret);
+
+/* Names "name.json" in one class's folder, likewise; none if it has folders itself. */
+int km_rule_class_names(int dir_fd, struct km_error *err, char ***ret);
 
 /* All of rules/<class>/<name>.json below DIR_FD (trusted reading), as texts for the pipeline and
  * the checker: CB gets each file's name ("memory/leak.json") and text, in sorted order; its

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+/* kmend rule check PATH...: what the daemon would say about these files, and what a reviewer should
+ * see besides. */
+#include "rule_check.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "match/rule.h"
+
+struct check {
+	struct km_json_writer *json;
+	FILE *text;
+	struct km_rule_check_sum *sum;
+	struct km_rule **rules; /* that are good so far */
+	size_t room;
+	int error; /* -ENOMEM, kept until the end */
+};
+
+static void km_check_freep(struct check *c)
+{
+	for (unsigned int i = 0; i < c->sum->rules; i++)
+		km_rule_free(c->rules[i]);
+	free(c->rules);
+}
+
+static void write_json(struct check *c, const char *severity, const struct km_error *e)
+{
+	km_jw_object(c->json);
+	km_jw_kstring(c->json, "severity", severity);
+	km_jw_kstring(c->json, "file", e->file);
+	km_jw_ku64(c->json, "line", e->line);
+	km_jw_ku64(c->json, "column", e->column);
+	km_jw_kstring(c->json, "what", e->what);
+	km_jw_kstring(c->json, "remedy", e->remedy[0] ? e->remedy : NULL);
+	km_jw_end_object(c->json);
+}
+
+static void finding(struct check *c, const char *severity, const struct km_error *e)
+{
+	struct km_error labelled = *e;
+	char line[4 * sizeof(struct km_error)];
+	int n;
+
+	if (c->json) {
+		write_json(c, severity, e);
+		return;
+	}
+	n = snprintf(labelled.what, sizeof(labelled.what), "%s: ", severity);
+	km_copy(labelled.what + n, sizeof(labelled.what) - (size_t)n, e->what);
+	fprintf(c->text, "%s\n", km_error_format(&labelled, line, sizeof(line)));
+}
+
+static void error(struct check *c, const struct km_error *e)
+{
+	c->sum->errors++;
+	finding(c, "error", e);
+}
+
+static void warning(void *userdata, const struct km_error *e)
+{
+	struct check *c = userdata;
+
+	c->sum->warnings++;
+	finding(c, "warning", e);
+}
+
+static void error_of(struct check *c, const char *path, int r)
+{
+	struct km_error e = { 0 };
+
+	if (r == -ENOMEM) {
+		c->error = r;
+		return;
+	}
+	km_copy(e.file, sizeof(e.file), path);
+	snprintf(e.what, sizeof(e.what), "cannot be read: %s", strerror(-r));
+	error(c, &e);
+}
+
+static int keep(struct check *c, struct km_rule *rule)
+{
+	if (c->sum->rules == c->room) {
+		size_t room = c->room ? 2 * c->room : 64;
+		struct km_rule **rules = reallocarray(c->rules, room, sizeof(struct km_rule *));
+
+		if (!rules)
+			return -ENOMEM;
+		c->rules = rules;
+		c->room = room;
+	}
+	c->rules[c->sum->rules++] = rule;
+	return 0;
+}
+
+static void check_text(struct check *c, const char *path, struct km_buf *text)
+{
+	const struct km_rule_text in = { .text = km_buf_text(text),
+		                         .len = text->len,
+		                         .file = path,
+		                         .warn = warning,
+		                         .userdata = c };
+	km_autofree(km_rule_freep) struct km_rule *rule = NULL;
+	struct km_error e = { 0 };
+	int r = km_rule_check(&in, &e, &rule);
+
+	if (r == -EBADMSG)
+		error(c, &e);
+	else if (r < 0)
+		error_of(c, path, r);
+	else if (keep(c, rule) < 0)
+		c->error = -ENOMEM;
+	else
+		km_take(rule);
+}
+
+/* A checkout need not be owned as /etc is: said, and read all the same. */
+static int read_plainly(const char *path, struct km_buf **ret)
+{
+	km_autofree(km_buf_freep) struct km_buf *text = NULL;
+	km_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char piece[4096];
+	struct stat st;
+	ssize_t n;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	r = km_buf_new(KM_JSON_BYTES_MAX, &text);
+	if (r < 0)
+		return r;
+	while ((n = read(fd, piece, sizeof(piece))) > 0)
+		km_buf_add(text, piece, (size_t)n);
+	if (n < 0)
+		return -errno;
+	if (km_buf_error(text))
+		return km_buf_error(text) == -E2BIG ? -EFBIG : km_buf_error(text);
+	*ret = km_take(text);
+	return 0;
+}
+
+static void check_file(struct check *c, const char *path)
+{
+	km_autofree(km_buf_freep) struct km_buf *text = NULL;
+	struct km_error e = { 0 };
+	int r = km_fs_read_trusted(AT_FDCWD, path, KM_JSON_BYTES_MAX, &e, &text);
+
+	c->sum->files++;
+	if (r == -EPERM) {
+		if (!e.file[0])
+			km_copy(e.file, sizeof(e.file), path);
+		warning(c, &e);
+		r = read_plainly(path, &text);
+	}
+	if (r < 0)
+		error_of(c, path, r);
+	else
+		check_text(c, path, text);
+}
+
+static void check_names(struct check *c, const char *path, char *const *names)
+{
+	for (; *names && !c->error; names++) {
+		km_autofree_char char *file = NULL;
+
+		if (asprintf(&file, "%s/%s", path, *names) < 0)
+			c->error = -ENOMEM;
+		else
+			check_file(c, file);
+	}
+}
+
+/* A folder of folders is a rules folder; one that holds rules itself is that of a class. */
+static void check_folder(struct check *c, const char *path)
+{
+	km_autofree(km_fs_free_namesp) char **names = NULL;
+	km_autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct km_error e = { 0 };
+	int r;
+
+	if (fd < 0) {
+		error_of(c, path, -errno);
+		return;
+	}
+	r = km_rule_class_names(fd, &e, &names);
+	if (r >= 0 && !names[0]) {
+		names = km_fs_free_names(names);
+		r = km_rule_names(fd, &e, &names);
+	}
+	if (r == -EBADMSG) {
+		error(c, &e);
+	} else if (r < 0) {
+		error_of(c, path, r);
+	} else if (!names[0]) {
+		km_copy(e.file, sizeof(e.file), path);
+		km_copy(e.what, sizeof(e.what), "no rule is in this folder");
+		km_copy(e.remedy, sizeof(e.remedy), "rules are files like memory/leak.json");
+		error(c, &e);
+	} else {
+		check_names(c, path, names);
+	}
+}
+
+static void check_path(struct check *c, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		error_of(c, path, -errno);
+	else if (S_ISDIR(st.st_mode))
+		check_folder(c, path);
+	else
+		check_file(c, path);
+}
+
+/* All together, as the daemon would take them. */
+static void check_set(struct check *c)
+{
+	struct km_rules *set = NULL;
+	struct km_error e = { 0 };
+	int r = km_rules_new(c->rules, c->sum->rules, &e, &set);
+
+	if (r == -EEXIST) {
+		error(c, &e);
+	} else if (r < 0) {
+		error_of(c, "(all rules)", r);
+	} else {
+		/* the set owns the rules now: give them back, they are counted and freed here */
+		memcpy(c->rules, set->rule, c->sum->rules * sizeof(struct km_rule *));
+		set->count = 0;
+		km_rules_free(set);
+	}
+}
+
+static void sum_up(struct check *c)
+{
+	const struct km_rule_check_sum *s = c->sum;
+
+	if (!c->json) {
+		fprintf(c->text, "%u files, %u rules, %u errors, %u warnings\n", s->files, s->rules,
+		        s->errors, s->warnings);
+		return;
+	}
+	km_jw_end_array(c->json);
+	km_jw_ku64(c->json, "files", s->files);
+	km_jw_ku64(c->json, "rules", s->rules);
+	km_jw_ku64(c->json, "errors", s->errors);
+	km_jw_ku64(c->json, "warnings", s->warnings);
+}
+
+int km_rule_check_paths(char *const *paths, size_t n, struct km_json_writer *json, FILE *text,
+                        struct km_rule_check_sum *ret)
+{
+	km_autofree(km_check_freep) struct check c = { .json = json, .text = text, .sum = ret };
+
+	*ret = (struct km_rule_check_sum){ 0 };
+	if (json) {
+		km_jw_key(json, "findings");
+		km_jw_array(json);
+	}
+	for (size_t i = 0; i < n && !c.error; i++)
+		check_path(&c, paths[i]);
+	if (!c.error && ret->rules)
+		check_set(&c);
+	sum_up(&c);
+	if (c.error)
+		return c.error;
+	return ret->errors ? -EBADMSG : 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files that compile a rule share; nothing outside this folder includes it. */
+#ifndef KM_COMPILE_H
+#define KM_COMPILE_H
+
+#include "match/rule.h"
+
+/* One rule while it is compiled. DOC is owned by the caller of the parts. */
+struct km_compile {
+	const struct km_rule_text *in;
+	const struct km_json *doc;
+	struct km_error *err;
+	struct km_rule *rule;
+};
+
+/* Each takes the value of the member of its name; 0 or -EBADMSG with *c->err. */
+int km_compile_scope(struct km_compile *c, const cJSON *node);
+int km_compile_references(struct km_compile *c, const cJSON *node);
+/* The whole tree below NODE into TREE[KM_CONDITIONS_MAX]. */
+int km_compile_condition(struct km_compile *c, const cJSON *node, struct km_cond *tree);
+int km_compile_plan(struct km_compile *c, const cJSON *node);
+int km_compile_verify(struct km_compile *c, const cJSON *node);
+int km_compile_guard(struct km_compile *c, const cJSON *node);
+
+/* Tells the listener, if there is one. Position as km_json_fail() has it. */
+void km_compile_warn(struct km_compile *c, const cJSON *node, const char *remedy, const char *what);
+/* What is valid and yet probably not meant; ROOT is the rule's object. */
+void km_compile_warnings(struct km_compile *c, const cJSON *root);
+
+/* Strings of ARRAY into a NULL-terminated list: 1 to MAX of them, each of 1 to KM_NAME_MAX - 1
+ * bytes, no two the same. WHAT names one of them in messages. */
+int km_compile_strings(struct km_compile *c, const cJSON *array, size_t max, const char *what,
+                       char ***ret);
+
+/* True if any node of TREE has this op. */
+bool km_cond_has(const struct km_cond *tree, enum km_cond_op op);
+
+#endif

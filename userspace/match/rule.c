@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A rule's file as a whole: its members, in the order in which they depend on each other. */
+#include "match/compile.h"
+
+#include "base/fs.h"
+#include "base/sha256.h"
+#include "base/text.h"
+
+const char *const km_mode_names[KM_MODE_MAX + 1] = { "observe", "suggest", "approve", "auto" };
+const char *const km_otherwise_names[KM_ELSE_MAX + 1] = { "next", "escalate", "quarantine" };
+
+static const char *const maturity_names[] = { "experimental", "stable", NULL };
+
+struct top {
+	uint64_t version;
+	char id[KM_NAME_MAX], summary[KM_RULE_TEXT_MAX], why[KM_RULE_TEXT_MAX], owner[KM_NAME_MAX];
+	int maturity, otherwise;
+	const cJSON *references, *scope, *when, *unless, *plan, *verify, *guard;
+};
+
+#define TOP(member) .offset = offsetof(struct top, member)
+
+static const struct km_json_field top_fields[] = {
+	{ "version", KM_JSON_COUNT, true, TOP(version), .min = 1, .max = 1 },
+	{ "id", KM_JSON_STRING, true, TOP(id), .size = KM_NAME_MAX },
+	{ "summary", KM_JSON_STRING, true, TOP(summary), .size = KM_RULE_TEXT_MAX },
+	{ "why", KM_JSON_STRING, true, TOP(why), .size = KM_RULE_TEXT_MAX },
+	{ "owner", KM_JSON_STRING, true, TOP(owner), .size = KM_NAME_MAX },
+	{ "maturity", KM_JSON_ENUM, true, TOP(maturity), .names = maturity_names },
+	{ "references", KM_JSON_ARRAY, false, TOP(references) },
+	{ "scope", KM_JSON_OBJECT, true, TOP(scope) },
+	{ "when", KM_JSON_OBJECT, true, TOP(when) },
+	{ "unless", KM_JSON_OBJECT, false, TOP(unless) },
+	{ "plan", KM_JSON_ARRAY, true, TOP(plan) },
+	{ "verify", KM_JSON_OBJECT, true, TOP(verify) },
+	{ "otherwise", KM_JSON_ENUM, false, TOP(otherwise), .names = km_otherwise_names },
+	{ "guard", KM_JSON_OBJECT, false, TOP(guard) },
+	{ 0 }
+};
+
+bool km_rule_covers(const struct km_rule *r, const char *service)
+{
+	if (r->all_services)
+		return true;
+	for (char **glob = r->services; glob && *glob; glob++)
+		if (km_glob(*glob, service))
+			return true;
+	return false;
+}
+
+bool km_verb_disrupts(enum km_verb verb)
+{
+	return verb != KM_VERB_NONE && verb != KM_START && verb != KM_NOTIFY;
+}
+
+struct scope {
+	const cJSON *services;
+	bool all;
+};
+
+static const struct km_json_field scope_fields[] = {
+	{ "services", KM_JSON_ARRAY, false, .offset = offsetof(struct scope, services) },
+	{ "all", KM_JSON_BOOL, false, .offset = offsetof(struct scope, all) },
+	{ 0 }
+};
+
+int km_compile_scope(struct km_compile *c, const cJSON *node)
+{
+	static const char *const remedy = "name services, or write {\"all\": true}";
+	struct scope s = { 0 };
+	int r = km_json_read(c->doc, node, scope_fields, &s, c->err);
+
+	if (r < 0)
+		return r;
+	if (s.all && s.services)
+		return km_json_fail(c->doc, s.services, c->err, "keep one of the two",
+		                    "the scope is both all services and a list");
+	if (!s.all && !s.services)
+		return km_json_fail(c->doc, node, c->err, remedy, "the scope is empty");
+	c->rule->all_services = s.all;
+	if (s.all)
+		return 0;
+	r = km_compile_strings(c, s.services, KM_SCOPE_MAX, "service", &c->rule->services);
+	if (r < 0)
+		return r;
+	for (char **glob = c->rule->services; *glob; glob++)
+		if (!(*glob)[strspn(*glob, "*")])
+			return km_json_fail(c->doc,
+			                    cJSON_GetArrayItem(s.services,
+			                                       (int)(glob - c->rule->services)),
+			                    c->err, remedy, "the glob \"*\" means all services");
+	return 0;
+}
+
+int km_compile_references(struct km_compile *c, const cJSON *node)
+{
+	return km_compile_strings(c, node, KM_REFERENCES_MAX, "reference", &c->rule->references);
+}
+
+static bool id_is_good(const char *id)
+{
+	size_t len = strlen(id);
+
+	return len && id[0] >= 'a' && id[0] <= 'z' &&
+	       strspn(id, "abcdefghijklmnopqrstuvwxyz0123456789-") == len && id[len - 1] != '-' &&
+	       !strstr(id, "--");
+}
+
+/* The words of a rule, which people see before they see what it does. */
+static int take_words(struct km_compile *c, const cJSON *root, const struct top *t)
+{
+	const struct {
+		const char *key, *text;
+	} words[] = { { "summary", t->summary }, { "why", t->why }, { "owner", t->owner } };
+	struct km_rule *rule = c->rule;
+
+	if (!id_is_good(t->id))
+		return km_json_fail(
+			c->doc, cJSON_GetObjectItemCaseSensitive(root, "id"), c->err,
+			"like \"memory-leak-to-limit\"",
+			"an id is made of lower case letters, digits and single dashes, "
+			"and begins with a letter");
+	for (size_t i = 0; i < KM_ARRAY_SIZE(words); i++)
+		if (!words[i].text[strspn(words[i].text, " \t\r\n")])
+			return km_json_fail(c->doc,
+			                    cJSON_GetObjectItemCaseSensitive(root, words[i].key),
+			                    c->err, "say it in a sentence", "\"%s\" is empty",
+			                    words[i].key);
+	km_copy(rule->id, sizeof(rule->id), t->id);
+	km_copy(rule->summary, sizeof(rule->summary), t->summary);
+	km_copy(rule->why, sizeof(rule->why), t->why);
+	km_copy(rule->owner, sizeof(rule->owner), t->owner);
+	rule->key = km_hash(rule->id, strlen(rule->id));
+	rule->stable = t->maturity == 1;
+	rule->otherwise = (enum km_otherwise)t->otherwise;
+	return 0;
+}
+
+/* "memory" of ".../memory/leak.json". */
+static void take_file(struct km_rule *rule, const char *file)
+{
+	const char *end = strrchr(file, '/'), *begin = end;
+
+	km_copy(rule->file, sizeof(rule->file), file);
+	if (!end)
+		return;
+	while (begin > file && begin[-1] != '/')
+		begin--;
+	if ((size_t)(end - begin) < sizeof(rule->rule_class))
+		memcpy(rule->rule_class, begin, (size_t)(end - begin));
+}
+
+static int compile_parts(struct km_compile *c, const struct top *t)
+{
+	int r = km_compile_scope(c, t->scope);
+
+	if (r >= 0 && t->references)
+		r = km_compile_references(c, t->references);
+	if (r >= 0)
+		r = km_compile_condition(c, t->when, c->rule->when);
+	if (r >= 0 && t->unless)
+		r = km_compile_condition(c, t->unless, c->rule->unless);
+	if (r >= 0)
+		r = km_compile_plan(c, t->plan);
+	if (r >= 0)
+		r = km_compile_verify(c, t->verify);
+	if (r >= 0)
+		r = km_compile_guard(c, t->guard);
+	return r;
+}
+
+static int compile(struct km_compile *c, const cJSON *root)
+{
+	const struct km_span span = { c->in->text, c->in->len };
+	struct top t = { 0 };
+	int r;
+
+	if (!cJSON_IsObject(root))
+		return km_json_fail(c->doc, root, c->err, "begin the file with {",
+		                    "a rule is one JSON object");
+	r = km_json_read(c->doc, root, top_fields, &t, c->err);
+	if (r >= 0)
+		r = take_words(c, root, &t);
+	if (r >= 0)
+		r = compile_parts(c, &t);
+	if (r >= 0)
+		r = km_sha256(&span, 1, c->rule->digest);
+	if (r < 0)
+		return r;
+	take_file(c->rule, c->in->file);
+	if (c->in->warn)
+		km_compile_warnings(c, root);
+	return 0;
+}
+
+int km_rule_check(const struct km_rule_text *in, struct km_error *err, struct km_rule **ret)
+{
+	km_autofree(km_json_freep) struct km_json *doc = NULL;
+	km_autofree(km_rule_freep) struct km_rule *rule = NULL;
+	struct km_compile c = { .in = in, .err = err };
+	int r = km_json_parse(in->text, in->len, in->file, err, &doc);
+
+	if (r < 0)
+		return r;
+	rule = calloc(1, sizeof(*rule));
+	if (!rule)
+		return -ENOMEM;
+	c.doc = doc;
+	c.rule = rule;
+	r = compile(&c, km_json_root(doc));
+	if (r < 0)
+		return r;
+	*ret = km_take(rule);
+	return 0;
+}
+
+int km_rule_compile(const char *text, size_t len, const char *file, struct km_error *err,
+                    struct km_rule **ret)
+{
+	const struct km_rule_text in = { .text = text, .len = len, .file = file };
+
+	return km_rule_check(&in, err, ret);
+}
+
+struct km_rule *km_rule_free(struct km_rule *r)
+{
+	if (!r)
+		return NULL;
+	km_fs_free_names(r->services);
+	km_fs_free_names(r->references);
+	free(r);
+	return NULL;
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+/* One condition at one moment. What is not measured is neither true nor false. */
+#include "match/truth.h"
+
+static enum km_truth truth(bool b)
+{
+	return b ? KM_TRUE : KM_FALSE;
+}
+
+const struct km_forecast *km_truth_forecast(const struct km_cond *c,
+                                            const struct km_match_input *in)
+{
+	if (!in->predict)
+		return NULL;
+	return km_predict_get(in->predict, in->service->id, (enum km_forecast_kind)c->forecast_kind,
+	                      (enum km_resource)c->resource);
+}
+
+/* A refusal is a plain no, unless the reason is that nothing was seen. */
+static enum km_truth of_forecast(const struct km_cond *c, const struct km_match_input *in)
+{
+	const struct km_forecast *f = km_truth_forecast(c, in);
+	double left_s;
+
+	if (!f || f->why == KM_WHY_NOT_MEASURED)
+		return KM_NOT_MEASURED;
+	if (f->why != KM_WHY_NONE || f->p < c->p)
+		return KM_FALSE;
+	/* the forecast may be some passes old: what counts is how much time is left now */
+	left_s = f->eta_s - (double)(in->now_ns - f->t_ns) / (double)KM_NS_PER_S;
+	return truth(!c->within_ns || left_s <= (double)c->within_ns / (double)KM_NS_PER_S);
+}
+
+/* Without a limit no level is near it: that is known, not unmeasured. */
+static enum km_truth of_level(const struct km_cond *c, const struct km_match_input *in)
+{
+	const struct km_features *f = in->features[c->resource];
+
+	if (!f || !f->measured)
+		return KM_NOT_MEASURED;
+	if (f->limit < 0)
+		return KM_FALSE;
+	return truth(f->level > c->above * f->limit);
+}
+
+static enum km_truth of_state(const struct km_cond *c, const struct km_match_input *in)
+{
+	const struct km_service *s = in->service;
+
+	if (s->state == KM_SERVICE_UNKNOWN)
+		return KM_NOT_MEASURED;
+	if ((int)s->state != c->state || in->now_ns < s->since_ns)
+		return KM_FALSE;
+	return truth(in->now_ns - s->since_ns >= c->for_ns);
+}
+
+enum km_truth km_truth_of(const struct km_cond *c, const struct km_match_input *in)
+{
+	switch (c->op) {
+	case KM_COND_FORECAST:
+		return of_forecast(c, in);
+	case KM_COND_LEVEL:
+		return of_level(c, in);
+	case KM_COND_STATE:
+		return of_state(c, in);
+	default:
+		return KM_NOT_MEASURED;
+	}
+}
+
+/* Sent by somebody who is neither the kernel's OOM killer, nor init, nor the service itself. Whom
+ * kmend asked to end is not looked at here at all (ending.asked). */
+static enum km_truth by_outsider(const struct km_match_input *in)
+{
+	const struct km_ending *e = &in->service->last;
+	uint32_t signal = e->exit_code & 0x7f;
+
+	if (!signal || e->oom)
+		return KM_FALSE;
+	/* another signal than the one it died of, or none: whose the fatal one was is not known */
+	if (e->signal != signal || !e->sender_tgid)
+		return KM_NOT_MEASURED;
+	if (e->sender_tgid == 1 || e->sender_tgid == e->tgid)
+		return KM_FALSE;
+	return truth(!in->attribute ||
+	             !km_attribute_owns(in->attribute, in->service, e->sender_tgid, 0));
+}
+
+static enum km_truth of_ending(enum km_end_how how, const struct km_match_input *in)
+{
+	const struct km_ending *e = &in->service->last;
+
+	if (how == KM_END_ANY)
+		return KM_TRUE;
+	if (how == KM_END_OOM && e->oom)
+		return KM_TRUE;
+	if (!e->known)
+		return KM_NOT_MEASURED;
+	switch (how) {
+	case KM_END_CLEAN:
+		return truth(e->exit_code == 0);
+	case KM_END_FAILED:
+		return truth(!(e->exit_code & 0x7f) && e->exit_code);
+	case KM_END_SIGNALED:
+		return truth(e->exit_code & 0x7f);
+	case KM_END_OUTSIDER:
+		return by_outsider(in);
+	default:
+		return KM_FALSE;
+	}
+}
+
+enum km_truth km_truth_of_event(const struct km_cond *c, const struct km_match_input *in)
+{
+	if ((int)in->event != c->event)
+		return KM_FALSE;
+	if (in->event != KM_EV_ENDED)
+		return KM_TRUE;
+	return in->service->last.asked ? KM_FALSE : of_ending((enum km_end_how)c->how, in);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one condition says at this moment, without memory; nothing outside this folder includes it.
+ */
+#ifndef KM_TRUTH_H
+#define KM_TRUTH_H
+
+#include "match/match.h"
+
+/* A leaf (FORECAST, STATE, LEVEL), its 'for' not yet looked at but for STATE, whose service knows
+ * since when. */
+enum km_truth km_truth_of(const struct km_cond *c, const struct km_match_input *in);
+/* The event that just happened is of the kind that EVENT asks for; counting is the caller's. */
+enum km_truth km_truth_of_event(const struct km_cond *c, const struct km_match_input *in);
+/* The forecast that FORECAST looks at, or NULL. */
+const struct km_forecast *km_truth_forecast(const struct km_cond *c,
+                                            const struct km_match_input *in);
+
+#endif

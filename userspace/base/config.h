@@ -8,7 +8,9 @@
 #include "base/json.h"
 
 #define KM_CONFIG_BYTES_MAX KM_JSON_BYTES_MAX
-#define KM_ARGV_MAX         64
+/* Strings of one command, and bytes of one of them, terminator included. */
+#define KM_ARGV_MAX 64
+#define KM_ARG_MAX  4096
 
 enum km_service_kind {
 	KM_BY_UNIT = 0,   /* systemd unit, by name */
@@ -57,12 +59,16 @@ struct km_config {
 	size_t service_count;
 };
 
-/* TEXT NULL: the embedded defaults (no service, observe only). -EBADMSG with *ERR. */
+/* Service names: letters, digits and . _ @ : -, not first . or -. No two services have one name, or
+ * are found by the same unit, cgroup and so on.
+ *
+ * TEXT NULL: the embedded defaults (no service, observe only). -EBADMSG with *ERR. */
 int km_config_compile(const char *text, size_t len, const char *file, struct km_error *err,
                       struct km_config **ret);
 struct km_config *km_config_free(struct km_config *c);
 KM_DEFINE_FREEP(struct km_config, km_config_free)
 
+/* NULL if there is none. The config's. */
 const struct km_service_def *km_config_service(const struct km_config *c, const char *name);
 
 #endif

@@ -5,6 +5,7 @@
 #define KM_POLICY_H
 
 #include "base/base.h"
+#include "base/config.h"
 #include "base/json.h"
 
 enum km_verb {
@@ -26,7 +27,10 @@ struct km_budget {
 	uint64_t per_ns;
 };
 
+/* In each of the two lists; every decision matches all of them. */
 #define KM_POLICY_GLOBS_MAX 256
+/* Acts in one budget: the actor keeps the time of each. */
+#define KM_POLICY_BUDGET_MAX 1000
 
 struct km_policy {
 	bool verbs[KM_VERB_MAX]; /* which are allowed at all; default: notify only */
@@ -44,10 +48,15 @@ struct km_policy *km_policy_free(struct km_policy *p);
 KM_DEFINE_FREEP(struct km_policy, km_policy_free)
 
 /* Built in and not to be switched off: init and the system manager, kmend itself, ssh, the message
- * bus, logind, journald, udev, the getty and console units, by the exact names in policy.c; then
- * the globs. */
+ * bus, logind, journald, udev, the network, the getty and console units, by the exact names in
+ * policy.c, with or without ".service"; then the globs. */
 bool km_policy_protects(const struct km_policy *p, const char *service);
-/* Verb and service name allowed (pause and protection included). Budgets are the caller's. */
+/* Verb and service name allowed (pause and protection included). Budgets are the caller's. Notify
+ * changes nothing and is always allowed. */
 bool km_policy_allows(const struct km_policy *p, enum km_verb verb, const char *service);
+/* The same, and neither the unit, the cgroup, the program nor the pidfile's name behind the service
+ * is protected: a harmless name in the configuration does not open what is protected. */
+bool km_policy_allows_def(const struct km_policy *p, enum km_verb verb,
+                          const struct km_service_def *def);
 
 #endif

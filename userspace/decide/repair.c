@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of a repair: one state-by-event table. A step may drop the row: nothing of the repair is
+ * looked at behind a step that settles. */
+#include "decide/internal.h"
+
+const char *const km_repair_state_names[KM_REPAIR_STATE_MAX + 1] = {
+	[KM_R_PLANNED] = "planned", [KM_R_APPROVAL] = "approval",   [KM_R_BACKOFF] = "backoff",
+	[KM_R_ACTING] = "acting",   [KM_R_VERIFYING] = "verifying", [KM_R_RESTING] = "resting",
+};
+
+bool km_repair_lasting(const struct km_repair *r)
+{
+	return r->last.event == KM_EV_NONE && r->rule_key != 0;
+}
+
+/* A repair of the service is over: who was held by it need not wait any longer. */
+static void wake_held(const struct km_move *m, uint64_t service_id)
+{
+	struct km_repair *r;
+	uint32_t slot = 0;
+
+	while ((r = km_table_next(m->d->table[KM_T_REPAIR], &slot)))
+		if (r->service_id == service_id && r->state == KM_R_BACKOFF &&
+		    r->held == KM_GUARD_BUSY)
+			r->due_ns = m->w->now_ns;
+}
+
+static int settle(struct km_move *m)
+{
+	uint64_t key[2] = { m->r->service_id, m->r->rule_key };
+
+	km_table_drop(m->d->table[KM_T_REPAIR], key);
+	m->r = NULL;
+	wake_held(m, key[0]);
+	return 0;
+}
+
+/* A rule that goes on speaking must not begin the same again. */
+static int over(struct km_move *m)
+{
+	if (!km_repair_lasting(m->r))
+		return settle(m);
+	m->r->state = KM_R_RESTING;
+	m->r->due_ns = 0;
+	m->r->acted_id = 0;
+	wake_held(m, m->r->service_id);
+	return 0;
+}
+
+static int keep(struct km_move *m)
+{
+	(void)m;
+	return 0;
+}
+
+static void say_no_once(struct km_move *m)
+{
+	if (km_said_once(m->d, m->r, m->guard, m->w->now_ns))
+		km_decide_say(m, KM_ANSWER_NO);
+}
+
+/* What the rule wants where its plan has come to its end without help. */
+static void say_otherwise(struct km_move *m)
+{
+	int quarantine = -1;
+
+	if (m->rule && m->rule->otherwise == KM_ELSE_QUARANTINE)
+		quarantine = km_quarantine_begin(m);
+	km_decide_say(m, KM_ANSWER_ESCALATE);
+	if (quarantine > 0)
+		km_quarantine_cancel_waiting(m);
+}
+
+static int conclude(struct km_move *m)
+{
+	say_otherwise(m);
+	return over(m);
+}
+
+static int spent(struct km_move *m)
+{
+	say_no_once(m);
+	return conclude(m);
+}
+
+static int plan_anew(struct km_move *m)
+{
+	struct km_repair *r = m->r;
+
+	r->state = KM_R_PLANNED;
+	r->due_ns = 0;
+	r->acted_id = 0;
+	r->again = 0;
+	r->planned_ns = m->w->now_ns;
+	m->note = NULL;
+	return km_repair_consider(m);
+}
+
+/* From one rung to the next, or to the end of the ladder. What brought us here is evidence, too. */
+static int next_rung(struct km_move *m)
+{
+	m->r->evidence_ns = m->w->now_ns;
+	if (!m->rule || m->r->step + 1 >= m->rule->steps)
+		return conclude(m);
+	m->r->step++;
+	return plan_anew(m);
+}
+
+static int act(struct km_move *m)
+{
+	const struct km_step *step = km_plan_step(m);
+	struct km_repair *r = m->r;
+	bool last = r->step + 1 == m->rule->steps;
+
+	km_decide_say(m, KM_ANSWER_ACT);
+	km_budget_note(m);
+	km_backoff_note(m);
+	km_said_forget(m->d, r->service_id, r->rule_key);
+	r->state = KM_R_ACTING;
+	r->acted_id = r->last.id;
+	r->due_ns = m->w->now_ns + step->timeout_ns + KM_GRACE_NS;
+	if (step->verb != KM_NOTIFY) {
+		r->acts++;
+	} else if (last && m->rule->otherwise != KM_ELSE_NEXT) {
+		/* Nothing is to be awaited from a notification. */
+		r->concluded = 1;
+		say_otherwise(m);
+	}
+	return 0;
+}
+
+static int refuse(struct km_move *m)
+{
+	if (m->by_operator) {
+		km_decide_say(m, KM_ANSWER_NO);
+		return over(m);
+	}
+	say_no_once(m);
+	return settle(m);
+}
+
+static int ask(struct km_move *m)
+{
+	m->r->state = KM_R_APPROVAL;
+	m->r->due_ns = m->w->now_ns + m->rule->guard.approval_ns;
+	km_decide_say(m, KM_ANSWER_ASK);
+	return 0;
+}
+
+static int hold(struct km_move *m)
+{
+	m->r->state = KM_R_BACKOFF;
+	m->r->due_ns = m->until_ns;
+	m->r->held = m->guard;
+	if (m->guard == KM_GUARD_MAX)
+		km_decide_say(m, KM_ANSWER_LATER);
+	else
+		say_no_once(m);
+	return 0;
+}
+
+static int cancel(struct km_move *m)
+{
+	if (m->guard == KM_GUARD_MAX) {
+		km_guard_look(m);
+		m->guard = KM_GUARD_FRESH;
+		m->note = m->rule ? "the cause is gone" : "the rule was removed";
+	}
+	m->passed &= ~(1U << m->guard);
+	km_decide_say(m, KM_ANSWER_NO);
+	return settle(m);
+}
+
+static int expire(struct km_move *m)
+{
+	km_guard_look(m);
+	m->guard = KM_GUARD_MODE;
+	m->note = "nobody approved it in time";
+	km_decide_say(m, KM_ANSWER_NO);
+	return settle(m);
+}
+
+static int due(struct km_move *m)
+{
+	if (!km_guard_trigger_holds(m))
+		return km_repair_fire(m, KM_E_CANCELLED);
+	return km_repair_consider(m);
+}
+
+static int not_helpful(struct km_move *m)
+{
+	struct km_repair *r = m->r;
+	bool rung_left = m->rule && r->step + 1 < m->rule->steps;
+	bool down = m->service && m->service->state == KM_SERVICE_DOWN;
+
+	/* A first start that did not last is a matter for rules about how services end. */
+	if (!r->rule_key || !m->rule)
+		return settle(m);
+	if (down && r->last.event == KM_EV_ENDED)
+		r->last.ending = m->service->last;
+	/* An end that the rule is about, and a back-off to go by: once more, later. */
+	if (!rung_left && down && r->last.event == KM_EV_ENDED && m->rule->guard.backoff_base_ns)
+		return plan_anew(m);
+	return next_rung(m);
+}
+
+static int notified(struct km_move *m)
+{
+	if (m->r->concluded)
+		return over(m);
+	if (m->rule && m->r->step + 1 < m->rule->steps)
+		return next_rung(m);
+	if (!m->rule || km_plan_only_notifies(m->rule))
+		return over(m);
+	return conclude(m);
+}
+
+static int done(struct km_move *m)
+{
+	struct km_repair *r = m->r;
+	bool starts = r->last.verb == KM_START || r->last.verb == KM_RESTART;
+
+	if (r->concluded || r->last.verb == KM_NOTIFY)
+		return notified(m);
+	/* It ended again before the actor's answer was here. */
+	if (r->again && starts && m->service && m->service->state == KM_SERVICE_DOWN)
+		return not_helpful(m);
+	r->state = KM_R_VERIFYING;
+	r->due_ns = m->w->now_ns + KM_VERDICT_NS + (m->rule ? m->rule->verify.within_ns : 0);
+	return 0;
+}
+
+static int failed(struct km_move *m)
+{
+	return m->r->concluded ? over(m) : next_rung(m);
+}
+
+static int refused(struct km_move *m)
+{
+	if (!m->r->concluded && km_said_once(m->d, m->r, KM_SAID_ESCALATE, m->w->now_ns))
+		km_decide_say(m, KM_ANSWER_ESCALATE);
+	return over(m);
+}
+
+/* Never once more by itself: it may have happened. */
+static int give_up(struct km_move *m)
+{
+	if (!m->r->concluded)
+		km_decide_say(m, KM_ANSWER_ESCALATE);
+	return over(m);
+}
+
+static int not_done(struct km_move *m)
+{
+	if (m->r->concluded)
+		return over(m);
+	if (m->r->acts && m->r->last.verb != KM_NOTIFY)
+		m->r->acts--;
+	return km_guard_trigger_holds(m) ? plan_anew(m) : settle(m);
+}
+
+static int note_again(struct km_move *m)
+{
+	m->r->again = 1;
+	return 0;
+}
+
+/* A rule that rests after a forecast and now speaks because of an event has a new cause. */
+static int rest_again(struct km_move *m)
+{
+	if (km_repair_lasting(m->r))
+		return 0;
+	m->r->step = 0;
+	m->r->acts = 0;
+	m->r->concluded = 0;
+	return plan_anew(m);
+}
+
+/* Rows are states, columns are events. NULL: cannot happen, counted and refused. */
+typedef int (*km_repair_step)(struct km_move *m);
+static const km_repair_step next[KM_REPAIR_STATE_MAX][KM_REPAIR_EVENT_MAX] = {
+	[KM_R_PLANNED] = {
+		[KM_E_GRANTED] = act,       [KM_E_DENIED] = refuse,     [KM_E_ASKED] = ask,
+		[KM_E_HELD] = hold,         [KM_E_SPENT] = spent,       [KM_E_CANCELLED] = settle,
+	},
+	[KM_R_APPROVAL] = {
+		[KM_E_GRANTED] = act,       [KM_E_DENIED] = refuse,     [KM_E_SPENT] = spent,
+		[KM_E_DEADLINE] = expire,   [KM_E_CANCELLED] = cancel,  [KM_E_AGAIN] = keep,
+	},
+	[KM_R_BACKOFF] = {
+		[KM_E_GRANTED] = act,       [KM_E_DENIED] = refuse,     [KM_E_ASKED] = ask,
+		[KM_E_HELD] = hold,         [KM_E_SPENT] = spent,       [KM_E_DUE] = due,
+		[KM_E_CANCELLED] = cancel,  [KM_E_AGAIN] = keep,
+	},
+	[KM_R_ACTING] = {
+		[KM_E_DONE] = done,         [KM_E_FAILED] = failed,     [KM_E_REFUSED] = refused,
+		[KM_E_UNSURE] = give_up,    [KM_E_NOT_DONE] = not_done, [KM_E_DEADLINE] = give_up,
+		[KM_E_AGAIN] = note_again,
+	},
+	[KM_R_VERIFYING] = {
+		[KM_E_HELPFUL] = settle,    [KM_E_NOT_HELPFUL] = not_helpful,
+		[KM_E_UNMEASURED] = settle, [KM_E_DEADLINE] = settle,   [KM_E_AGAIN] = not_helpful,
+	},
+	[KM_R_RESTING] = {
+		[KM_E_CANCELLED] = settle,  [KM_E_AGAIN] = rest_again,
+	},
+};
+
+bool km_repair_known(enum km_repair_state state, enum km_repair_event event)
+{
+	return next[state][event];
+}
+
+int km_repair_fire(struct km_move *m, enum km_repair_event event)
+{
+	km_repair_step step = next[m->r->state][event];
+
+	if (!step) {
+		km_decide_meta(m->d)->impossible++;
+		return -EPROTO;
+	}
+	return step(m);
+}

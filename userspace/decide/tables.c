@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tables that hold all state of this phase, and what a restored row must be like: a checkpoint
+ * comes from a file. */
+#include <math.h>
+
+#include "decide/internal.h"
+
+static bool is_text(const char *s, size_t size)
+{
+	return memchr(s, 0, size);
+}
+
+static bool is_fit(const struct km_fit *f)
+{
+	return isfinite(f->level) && isfinite(f->slope) && isfinite(f->slope_se) &&
+	       isfinite(f->noise) && isfinite(f->weight);
+}
+
+static bool is_forecast(const struct km_forecast *f)
+{
+	return f->kind < KM_FORECAST_KIND_MAX && f->resource <= KM_RESOURCE_MAX &&
+	       f->why < KM_WHY_MAX && isfinite(f->eta_s) && isfinite(f->eta_lo_s) &&
+	       isfinite(f->eta_hi_s) && isfinite(f->p) && isfinite(f->level) &&
+	       isfinite(f->limit) && is_fit(&f->fit);
+}
+
+static bool is_decision(const struct km_decision *d)
+{
+	return (unsigned int)d->answer < KM_ANSWER_MAX && (unsigned int)d->verb < KM_VERB_MAX &&
+	       (unsigned int)d->guard <= KM_GUARD_MAX && (unsigned int)d->event < KM_EV_MAX &&
+	       !(d->guards_passed >> KM_GUARD_MAX) && d->has_forecast <= 1 &&
+	       is_forecast(&d->forecast) && is_text(d->service, sizeof(d->service)) &&
+	       is_text(d->rule, sizeof(d->rule)) && is_text(d->reason, sizeof(d->reason)) &&
+	       is_text(d->ending.sender_comm, sizeof(d->ending.sender_comm));
+}
+
+static bool meta_valid(const void *row)
+{
+	const struct km_meta *m = row;
+
+	return m->key == 1;
+}
+
+static bool repair_valid(const void *row)
+{
+	const struct km_repair *r = row;
+
+	return r->service_id && r->state > KM_R_PLANNED && r->state < KM_REPAIR_STATE_MAX &&
+	       r->step < KM_STEPS_MAX && r->held <= KM_GUARD_MAX && r->concluded <= 1 &&
+	       r->again <= 1 && r->last.service_id == r->service_id &&
+	       r->last.rule_key == r->rule_key && is_decision(&r->last);
+}
+
+static bool newest_first(const uint64_t *t_ns, uint32_t count, uint32_t kept)
+{
+	if (count > kept)
+		return false;
+	for (uint32_t i = 1; i < count; i++)
+		if (t_ns[i] > t_ns[i - 1])
+			return false;
+	return true;
+}
+
+static bool acts_valid(const void *row)
+{
+	const struct km_acts *a = row;
+
+	return a->service_id && a->count && newest_first(a->t_ns, a->count, KM_ACTS_KEPT);
+}
+
+static bool host_valid(const void *row)
+{
+	const struct km_host_acts *h = row;
+
+	return h->key == 1 && newest_first(h->t_ns, h->count, KM_HOST_ACTS_KEPT);
+}
+
+static bool pace_valid(const void *row)
+{
+	const struct km_pace *p = row;
+
+	return p->service_id && p->rule_key;
+}
+
+static bool quarantine_valid(const void *row)
+{
+	const struct km_quarantine *q = row;
+
+	return q->service_id && q->decision_id;
+}
+
+static bool incident_valid(const void *row)
+{
+	const struct km_incident *i = row;
+
+	return i->service_id && i->id;
+}
+
+static bool said_valid(const void *row)
+{
+	const struct km_said_row *s = row;
+
+	return s->service_id;
+}
+
+#define ROW(table_name, max, type, keys, check)                                \
+	{                                                                      \
+		.name = table_name, .rows_max = max, .row_size = sizeof(type), \
+		.key_size = (keys) * sizeof(uint64_t), .valid = check,         \
+	}
+
+const struct km_table_opts km_decide_table_opts[KM_T_MAX] = {
+	[KM_T_META] = ROW("decide.meta", 1, struct km_meta, 1, meta_valid),
+	[KM_T_REPAIR] = ROW("decide.repair", KM_REPAIRS_MAX, struct km_repair, 2, repair_valid),
+	[KM_T_ACTS] = ROW("decide.acts", KM_ACTORS_MAX, struct km_acts, 2, acts_valid),
+	[KM_T_HOST] = ROW("decide.host", 1, struct km_host_acts, 1, host_valid),
+	[KM_T_PACE] = ROW("decide.pace", KM_ACTORS_MAX, struct km_pace, 2, pace_valid),
+	[KM_T_QUARANTINE] = ROW("decide.quarantine", KM_SERVICES_MAX, struct km_quarantine, 1,
+	                        quarantine_valid),
+	[KM_T_INCIDENT] =
+		ROW("decide.incident", KM_SERVICES_MAX, struct km_incident, 1, incident_valid),
+	[KM_T_SAID] = ROW("decide.said", KM_ACTORS_MAX, struct km_said_row, 2, said_valid),
+};
+
+struct km_meta *km_decide_meta(struct km_decide *d)
+{
+	uint64_t key = 1;
+	struct km_meta *m = km_table_get(d->table[KM_T_META], &key);
+
+	if (!m && km_table_put(d->table[KM_T_META], &key, &m) < 0)
+		return &d->spare;
+	return m;
+}
+
+void km_decide_count_full(struct km_decide *d)
+{
+	km_decide_meta(d)->full++;
+}

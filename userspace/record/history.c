@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/text.h"
@@ -12,6 +13,16 @@
 #define CHUNK_AGE_MS 300000
 #define TRIM_NS      (60 * KM_NS_PER_S)
 #define FORECAST_MAX 4096 /* bytes of one forecast as JSON */
+
+/* Until the first commit says it, for chunks that close before. */
+static uint64_t wall_offset_ns(void)
+{
+	struct timespec wall = { 0 }, boot = { 0 };
+
+	clock_gettime(CLOCK_REALTIME, &wall);
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	return (uint64_t)(wall.tv_sec - boot.tv_sec) * KM_NS_PER_S;
+}
 
 int km_history_open(const char *dir, struct km_history **ret)
 {
@@ -26,6 +37,7 @@ int km_history_open(const char *dir, struct km_history **ret)
 	/* Only the last part must not be a symlink: /var/run and the like are the system's. */
 	if (!km_copy(h->dir, sizeof(h->dir), realpath(dir, real) ? real : dir))
 		return -ENAMETOOLONG;
+	h->offset_ns = wall_offset_ns();
 	r = km_table_new(&chunks, &h->chunks);
 	if (r < 0)
 		return r;

@@ -13,6 +13,7 @@
 
 #define KM_CLI_SOCKET    "/run/kmend/control.sock"
 #define KM_CLI_STATE_DIR "/var/lib/kmend"
+#define KM_CLI_VERSION   "0.1.0"
 /* A command that is not a stream hears nothing for so long: the daemon hangs or is stopped. */
 #define KM_CLI_TIMEOUT_MS 5000
 
@@ -20,13 +21,16 @@ enum km_exit { KM_EXIT_DONE = 0, KM_EXIT_FAILED = 1, KM_EXIT_USAGE = 2, KM_EXIT_
 
 enum km_cli_format { KM_PLAIN = 0, KM_COMPACT, KM_PRETTY };
 
+struct km_cmd;
+
 struct km_cli {
 	enum km_cli_format format;
 	const char *socket;
-	const char *object;  /* as given, for messages */
-	const char *command; /* "" for an object that is its own command */
-	FILE *out;           /* results */
-	FILE *err;           /* what went wrong, and progress */
+	const struct km_cmd *cmd; /* under way, for its usage; may be NULL */
+	const char *object;       /* as given, for messages */
+	const char *command;      /* "" for an object that is its own command */
+	FILE *out;                /* results */
+	FILE *err;                /* what went wrong, and progress */
 };
 
 /* Returns an exit code. ARGV holds the words behind OBJECT COMMAND. */
@@ -45,10 +49,17 @@ struct km_object {
 	const char *help;
 };
 
+/* One table a noun, in the file of that name. */
+extern const struct km_cmd km_status_cmds[], km_service_cmds[], km_signal_cmds[],
+	km_forecast_cmds[], km_rule_cmds[], km_action_cmds[], km_incident_cmds[], km_trace_cmds[],
+	km_replay_cmds[], km_bpf_cmds[], km_audit_cmds[], km_doctor_cmds[];
+
 extern const struct km_object km_objects[]; /* NULL-name-terminated, in the order of the help */
 
 /* help.c */
 int km_cli_help(struct km_cli *cli, const struct km_object *only);
+/* "kmend service list [--limit N]" of the command under way into OUT. Returns OUT. */
+const char *km_cli_usage(const struct km_cli *cli, char *out, size_t size);
 
 /* Words of one command: positional ones in order, options ("--limit") anywhere. Values become
  * members of the request's args, under NAME without its dashes. */

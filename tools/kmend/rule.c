@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/text.h"
+#include "cli.h"
+#include "rule_check.h"
+
+static const struct km_column columns[] = {
+	{ "ID", "id", KM_CELL_TEXT },           { "CLASS", "class", KM_CELL_TEXT },
+	{ "MODE", "mode", KM_CELL_TEXT },       { "MATURITY", "maturity", KM_CELL_TEXT },
+	{ "SUMMARY", "summary", KM_CELL_TEXT }, { 0 },
+};
+
+static const struct km_column refused[] = {
+	{ "refused", "refused", KM_CELL_TEXT },
+	{ 0 },
+};
+
+static const struct km_column rows[] = {
+	{ "id", "id", KM_CELL_TEXT },
+	{ "class", "class", KM_CELL_TEXT },
+	{ "summary", "summary", KM_CELL_TEXT },
+	{ "why", "why", KM_CELL_TEXT },
+	{ "owner", "owner", KM_CELL_TEXT },
+	{ "maturity", "maturity", KM_CELL_TEXT },
+	{ "file", "file", KM_CELL_TEXT },
+	{ "digest", "digest", KM_CELL_TEXT },
+	{ "all services", "all_services", KM_CELL_TEXT },
+	{ "services", "services", KM_CELL_LIST },
+	{ "references", "references", KM_CELL_LIST },
+	{ "mode", "guards.mode", KM_CELL_TEXT },
+	{ "cooldown", "guards.cooldown", KM_CELL_TEXT },
+	{ "budget", "guards.budget", KM_CELL_TEXT },
+	{ "budget per", "guards.budget_per", KM_CELL_TEXT },
+	{ "min healthy", "guards.min_healthy", KM_CELL_TEXT },
+	{ "back-off from", "guards.backoff_base", KM_CELL_TEXT },
+	{ "back-off up to", "guards.backoff_max", KM_CELL_TEXT },
+	{ "verify within", "verify.within", KM_CELL_TEXT },
+	{ "otherwise", "otherwise", KM_CELL_TEXT },
+	{ 0 },
+};
+
+static const struct km_column steps[] = {
+	{ "LINE", "line", KM_CELL_TEXT },       { "VERB", "verb", KM_CELL_TEXT },
+	{ "SIGNAL", "signal", KM_CELL_TEXT },   { "LIMIT", "limit", KM_CELL_TEXT },
+	{ "TIMEOUT", "timeout", KM_CELL_TEXT }, { 0 },
+};
+
+/* "  12  forecast kind=exhaustion resource=memory p=0.9", indented by depth. */
+static void print_tree(struct km_cli *cli, const char *title, const cJSON *tree)
+{
+	const cJSON *node, *m;
+
+	if (!cJSON_IsArray(tree) || !tree->child)
+		return;
+	fprintf(cli->out, "\n%s\n", title);
+	cJSON_ArrayForEach(node, tree)
+	{
+		const double depth = cJSON_GetNumberValue(km_path(node, "depth"));
+		const struct km_column op = { "", "op", KM_CELL_TEXT },
+				       line = { "", "line", KM_CELL_TEXT };
+		char cell[256];
+
+		fprintf(cli->out, "%5s  ", km_cell(node, &line, cell, sizeof(cell)));
+		fprintf(cli->out, "%*s%s", depth > 0 && depth < 64 ? 2 * (int)depth : 0, "",
+		        km_cell(node, &op, cell, sizeof(cell)));
+		cJSON_ArrayForEach(m, node)
+		{
+			const struct km_column c = { "", "", KM_CELL_TEXT };
+			char key[64];
+
+			if (cJSON_IsNull(m) || strcmp(m->string, "op") == 0 ||
+			    strcmp(m->string, "line") == 0 || strcmp(m->string, "depth") == 0)
+				continue;
+			fprintf(cli->out, " %s=%s", km_text_escape(m->string, key, sizeof(key)),
+			        km_cell(m, &c, cell, sizeof(cell)));
+		}
+		fputc('\n', cli->out);
+	}
+}
+
+static void plain(struct km_cli *cli, const cJSON *end)
+{
+	const cJSON *rule = km_path(end, "rule");
+
+	km_print_list(cli, rule, rows);
+	print_tree(cli, "when (line, condition)", km_path(rule, "when"));
+	print_tree(cli, "unless", km_path(rule, "unless"));
+	fputs("\nplan\n", cli->out);
+	km_print_table(cli, km_path(rule, "plan"), steps, "none");
+}
+
+static int list(struct km_cli *cli, int argc, char **argv)
+{
+	static const struct km_ask ask = {
+		.object = "rule",
+		.command = "list",
+		.words = { { .name = "--limit", .kind = KM_WORD_COUNT },
+		           { .name = "--offset", .kind = KM_WORD_COUNT } },
+		.rows = refused,
+		.array = "rules",
+		.columns = columns,
+		.none = "no rule is in force",
+	};
+
+	return km_ask(cli, argc, argv, &ask);
+}
+
+static int show(struct km_cli *cli, int argc, char **argv)
+{
+	static const struct km_ask ask = {
+		.object = "rule",
+		.command = "show",
+		.words = { { .name = "name", .required = true } },
+		.plain = plain,
+	};
+
+	return km_ask(cli, argc, argv, &ask);
+}
+
+static int check_json(struct km_cli *cli, int argc, char **argv, struct km_rule_check_sum *sum)
+{
+	km_autofree(km_buf_freep) struct km_buf *out = NULL;
+	struct km_json_writer w;
+	int r;
+
+	r = km_buf_new(16 * KM_JSON_BYTES_MAX, &out);
+	if (r < 0)
+		return r;
+	km_jw_init(&w, out, cli->format == KM_PRETTY);
+	km_jw_object(&w);
+	km_jw_ku64(&w, "version", 1);
+	r = km_rule_check_paths(argv, (size_t)argc, &w, NULL, sum);
+	km_jw_end_object(&w);
+	if (km_buf_error(out) < 0)
+		return km_buf_error(out);
+	fprintf(cli->out, "%s\n", km_buf_text(out));
+	return r;
+}
+
+static int check(struct km_cli *cli, int argc, char **argv)
+{
+	struct km_rule_check_sum sum = { 0 };
+	char usage[128];
+	int r;
+
+	if (argc < 1 || argv[0][0] == '-')
+		return km_say(cli, KM_EXIT_USAGE, km_cli_usage(cli, usage, sizeof(usage)),
+		              "which rule file or folder?");
+	r = cli->format == KM_PLAIN ? km_rule_check_paths(argv, (size_t)argc, NULL, cli->out, &sum)
+	                            : check_json(cli, argc, argv, &sum);
+	if (r < 0 && r != -EBADMSG)
+		return km_say(cli, KM_EXIT_FAILED, NULL, "%s", strerror(-r));
+	return r < 0 ? KM_EXIT_FAILED : KM_EXIT_DONE;
+}
+
+const struct km_cmd km_rule_cmds[] = {
+	{ "list", list, "[--limit N] [--offset N]",
+	  "rules in force, and why a new set was refused" },
+	{ "show", show, "ID", "conditions, plan, guardrails and lines of one rule" },
+	{ "check", check, "PATH...", "errors and warnings with file:line and remedy (offline)" },
+	{ 0 },
+};

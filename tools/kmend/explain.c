@@ -174,85 +174,114 @@ static int on_data(void *userdata, const void *data, size_t len)
 	return write(*fd, data, len) == (ssize_t)len ? 0 : KM_EXIT_FAILED;
 }
 
-static int fetch(struct km_cli *cli, const struct km_word *id, int *ret_fd)
+/* The evidence of one decision into *RET_FD; -1: none is kept. */
+static int fetch(struct km_cli *cli, const struct km_word *id, const char *decision, int *ret_fd)
 {
-	const struct km_word words[] = { *id, { 0 } };
+	const struct km_word words[] = {
+		*id,
+		{ .name = "decision", .kind = KM_WORD_COUNT, .value = decision },
+		{ 0 },
+	};
 	km_autoclose int fd = memfd_create("kmend-evidence", MFD_CLOEXEC);
-	int r;
 
 	if (fd < 0)
 		return km_say(cli, KM_EXIT_FAILED, NULL, "memfd: %s", strerror(errno));
-	r = km_request(cli,
+	if (km_request(cli,
 	               &(struct km_request_opts){ .object = "incident",
 	                                          .command = "evidence",
 	                                          .words = words,
 	                                          .data = on_data,
-	                                          .userdata = &fd },
-	               NULL);
-	if (r)
-		return r;
+	                                          .userdata = &fd,
+	                                          .quiet = true },
+	               NULL) != KM_EXIT_DONE)
+		return -1;
 	if (lseek(fd, 0, SEEK_SET) < 0)
 		return km_say(cli, KM_EXIT_FAILED, NULL, "memfd: %s", strerror(errno));
 	*ret_fd = km_take_fd(&fd);
 	return 0;
 }
 
-static bool decision_id(const cJSON *link, uint64_t *ret)
+static bool is_decision(const cJSON *link)
 {
 	const char *what = cJSON_GetStringValue(km_path(link, "what"));
-	char text[32];
 
-	return what && strcmp(what, "decision") == 0 &&
-	       km_word_u64(cell(inner(link, "decision"), "id", text, sizeof(text)), ret) == 0;
+	return what && strcmp(what, "decision") == 0;
 }
 
-/* -1: not in the evidence. */
-static int replay_one(struct km_cli *cli, int fd, uint64_t id, bool *all_same)
+/* Adds {decision, same} to RESULTS. -1: nothing to replay it from. */
+static int replay_one(struct km_cli *cli, const struct km_word *id, const cJSON *link,
+                      cJSON *results)
 {
+	km_autoclose int fd = -1;
 	bool same = false;
+	char text[32];
+	uint64_t decision;
+	cJSON *one;
 	int r;
 
-	if (lseek(fd, 0, SEEK_SET) < 0)
-		return KM_EXIT_FAILED;
-	r = km_replay_fd(cli, fd, id, &same);
+	if (!is_decision(link) ||
+	    km_word_u64(cell(inner(link, "decision"), "id", text, sizeof(text)), &decision) < 0)
+		return -1;
+	r = fetch(cli, id, text, &fd);
+	if (r)
+		return r;
+	r = km_replay_fd(cli, fd, decision, &same);
 	if (r == -ENOENT)
 		return -1;
 	if (r < 0)
 		return km_say(cli, KM_EXIT_FAILED, NULL, "the evidence cannot be replayed: %s",
 		              strerror(-r));
-	if (cli->format == KM_PLAIN)
-		fprintf(cli->out, "replay: decision %llu comes out %s\n", (unsigned long long)id,
-		        same ? "the same, byte for byte" : "DIFFERENT");
-	*all_same = *all_same && same;
+	one = cJSON_CreateObject();
+	cJSON_AddNumberToObject(one, "decision", (double)decision);
+	cJSON_AddBoolToObject(one, "same", same);
+	cJSON_AddItemToArray(results, one);
 	return 0;
 }
 
-static int replay(struct km_cli *cli, const struct km_word *id, const cJSON *incident)
+static int replay(struct km_cli *cli, const struct km_word *id, const cJSON *incident,
+                  cJSON *results)
 {
-	km_autoclose int fd = -1;
-	bool all_same = true;
-	unsigned int found = 0;
 	const cJSON *link;
-	int r;
 
-	r = fetch(cli, id, &fd);
-	if (r)
-		return r;
 	cJSON_ArrayForEach(link, km_path(incident, "chain"))
 	{
-		uint64_t decision;
+		int r = replay_one(cli, id, link, results);
 
-		if (!decision_id(link, &decision))
-			continue;
-		r = replay_one(cli, fd, decision, &all_same);
 		if (r > 0)
 			return r;
-		found += r == 0;
 	}
-	if (!found)
-		return km_say(cli, KM_EXIT_FAILED, "its evidence may have been removed by age",
-		              "no decision of this incident is in the stored evidence");
-	return all_same ? KM_EXIT_DONE : KM_EXIT_FAILED;
+	if (!results->child)
+		return km_say(cli, KM_EXIT_FAILED,
+		              "only for root, and evidence is removed by age and room",
+		              "no evidence of this incident could be fetched");
+	return KM_EXIT_DONE;
+}
+
+static int print_replay(struct km_cli *cli, const cJSON *results)
+{
+	int r = KM_EXIT_DONE;
+	const cJSON *one;
+
+	cJSON_ArrayForEach(one, results)
+	{
+		const bool same = cJSON_IsTrue(km_path(one, "same"));
+		char id[32];
+
+		if (cli->format == KM_PLAIN)
+			fprintf(cli->out, "replay: decision %s comes out %s\n",
+			        cell(one, "decision", id, sizeof(id)),
+			        same ? "the same, byte for byte" : "DIFFERENT");
+		r = same ? r : KM_EXIT_FAILED;
+	}
+	return r;
+}
+
+static int print(struct km_cli *cli, const cJSON *root)
+{
+	if (cli->format != KM_PLAIN)
+		return km_print_json(cli, root);
+	print_chain(cli, km_path(root, "incident"));
+	return KM_EXIT_DONE;
 }
 
 int km_cmd_explain(struct km_cli *cli, int argc, char **argv)
@@ -261,7 +290,7 @@ int km_cmd_explain(struct km_cli *cli, int argc, char **argv)
 		                   { .name = "--replay", .kind = KM_WORD_FLAG, .local = true },
 		                   { 0 } };
 	km_autofree(km_json_freep) struct km_json *end = NULL;
-	const cJSON *incident;
+	cJSON *root, *results;
 	int r;
 
 	r = km_words(cli, argc, argv, words);
@@ -273,12 +302,13 @@ int km_cmd_explain(struct km_cli *cli, int argc, char **argv)
 	               &end);
 	if (r || !end)
 		return r;
-	incident = km_path(km_json_root(end), "incident");
-	if (cli->format != KM_PLAIN)
-		r = km_print_json(cli, km_json_root(end));
-	else
-		print_chain(cli, incident);
-	if (r || !km_word(words, "--replay"))
+	root = (cJSON *)km_json_root(end);
+	if (!km_word(words, "--replay"))
+		return print(cli, root);
+	results = cJSON_AddArrayToObject(root, "replay");
+	r = replay(cli, &words[0], km_path(root, "incident"), results);
+	if (r)
 		return r;
-	return replay(cli, &words[0], incident);
+	r = print(cli, root);
+	return r ? r : print_replay(cli, results);
 }

@@ -26,7 +26,7 @@ static int list(struct km_request *rq)
 
 	if (!objects)
 		return km_request_fail(rq, "failed", NULL, "out of memory");
-	n = km_collect_bpf_objects(rq->view->collect, objects, OBJECTS_MAX);
+	n = rq->view->collect ? km_collect_bpf_objects(rq->view->collect, objects, OBJECTS_MAX) : 0;
 	km_jw_key(rq->w, "objects");
 	km_jw_array(rq->w);
 	for (size_t i = 0; i < n; i++)

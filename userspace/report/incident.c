@@ -45,13 +45,20 @@ static int evidence(struct km_request *rq)
 {
 	rq->reply->effect = KM_EFFECT_EVIDENCE;
 	rq->reply->incident_id = rq->args.id;
+	rq->reply->decision_id = rq->args.decision;
 	return 0;
 }
+
+static const struct km_json_field evidence_args[] = {
+	{ "id", KM_JSON_COUNT, true, offsetof(struct km_args, id), 0, 1, 0, NULL },
+	{ "decision", KM_JSON_COUNT, false, offsetof(struct km_args, decision), 0, 0, 0, NULL },
+	{ 0 },
+};
 
 const struct km_control_command km_incident_commands[] = {
 	{ "incident", "list", km_args_history, false, list },
 	{ "incident", "show", km_args_id, false, show },
 	{ "incident", "explain", km_args_id, false, explain },
-	{ "incident", "evidence", km_args_id, true, evidence },
+	{ "incident", "evidence", evidence_args, true, evidence },
 	{ 0 },
 };

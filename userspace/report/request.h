@@ -16,6 +16,7 @@ struct km_args {
 	char name[KM_NAME_MAX];
 	char service[KM_NAME_MAX];
 	uint64_t id;
+	uint64_t decision;
 	uint64_t limit;
 	uint64_t offset;
 	uint64_t samples;
@@ -71,8 +72,11 @@ extern const struct km_control_command km_trace_commands[];
 extern const struct km_control_command km_bpf_commands[];
 extern const struct km_control_command km_audit_commands[];
 
-/* status.c: the object's name for a resource's unit: "bytes", "count". */
+/* status.c: a resource's unit: "bytes", "count". */
 const char *km_resource_unit(enum km_resource r);
+/* status.c: the collector's table, or an empty one: a view without a collector is one of a
+ * replay. */
+const struct km_source *km_view_sources(const struct km_view *view);
 /* service.c: the forecast in force that comes first, or NULL. */
 const struct km_forecast *km_nearest_forecast(const struct km_view *view, uint64_t service_id);
 

@@ -20,7 +20,7 @@ static int list(struct km_request *rq)
 {
 	km_jw_key(rq->w, "signals");
 	km_jw_array(rq->w);
-	for (const struct km_source *s = km_collect_sources(rq->view->collect); s && s->name; s++)
+	for (const struct km_source *s = km_view_sources(rq->view); s->name; s++)
 		write_source(s, rq->w);
 	km_jw_end_array(rq->w);
 	return 0;

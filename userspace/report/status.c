@@ -8,6 +8,14 @@ const char *km_resource_unit(enum km_resource r)
 	return r == KM_MEMORY ? "bytes" : "count";
 }
 
+const struct km_source *km_view_sources(const struct km_view *view)
+{
+	static const struct km_source none[1];
+	const struct km_source *s = view->collect ? km_collect_sources(view->collect) : NULL;
+
+	return s ? s : none;
+}
+
 static void count_services(const struct km_view *v, uint64_t count[KM_SERVICE_STATE_MAX])
 {
 	const struct km_service *s;
@@ -35,7 +43,7 @@ static void write_signals(const struct km_view *v, struct km_json_writer *w)
 {
 	uint64_t on = 0, all = 0;
 
-	for (const struct km_source *s = km_collect_sources(v->collect); s && s->name; s++) {
+	for (const struct km_source *s = km_view_sources(v); s->name; s++) {
 		all++;
 		on += s->available;
 	}

@@ -61,7 +61,7 @@ static void head(struct screen *s)
 
 	if (localtime_r(&t, &tm))
 		strftime(when, sizeof(when), "%F %T", &tm);
-	for (const struct km_source *c = km_collect_sources(v->collect); c && c->name; c++, all++)
+	for (const struct km_source *c = km_view_sources(v); c->name; c++, all++)
 		on += c->available;
 	line(s, "kmend  %s  up %s  mode: %s", when,
 	     km_text_duration(v->now_ns - v->started_ns, up, sizeof(up)),

@@ -101,6 +101,10 @@ test:
 
 tests: $(TESTS) $(HELPERS) $(O)/tests/demo/demo
 
+## replay-builds: recorded runs through -O0, -O2 and sanitizer builds, byte for byte
+replay-builds:
+	$(Q)tests/replay/builds $(O)
+
 ## run: kmendd in the foreground with a live view, observing only (root)
 run: deps
 	$(Q)$(MAKE) --no-print-directory all
@@ -118,4 +122,4 @@ clean:
 -include tests/bench/bench.mk tests/fuzz/fuzz.mk tools/packaging/install.mk tools/lint/lint.mk
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: all help deps test tests run demo clean
+.PHONY: all help deps test tests replay-builds run demo clean

@@ -168,9 +168,8 @@ const char *km_text_bytes(uint64_t bytes, char *out, size_t size)
 		shift += 10;
 		i++;
 	}
-	/* In integers, so that no rounding differs between machines. */
-	tenths = (bytes >> shift) * 10 +
-	         ((bytes & ((1ULL << shift) - 1)) >> (shift - 10)) * 10 / 1024;
+	/* In integers, so that no rounding differs between machines; 10 * 2^60 still fits. */
+	tenths = (bytes >> shift) * 10 + (((bytes & ((1ULL << shift) - 1)) * 10) >> shift);
 	snprintf(out, size, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10, tenths % 10, units[i]);
 	return out;
 }

@@ -232,7 +232,7 @@ static void durations_are_a_number_and_a_unit(void **state)
 	assert_int_equal(km_parse_duration("2h", &v), 0);
 	assert_int_equal(v, 7200 * KM_NS_PER_S);
 	assert_int_equal(km_parse_duration("213503d", &v), 0);
-	assert_int_equal(v, 213503 * 86400 * KM_NS_PER_S);
+	assert_int_equal(v, 213503 * (86400 * KM_NS_PER_S));
 	assert_int_equal(km_parse_duration("18446744073709551614ns", &v), 0);
 }
 

@@ -15,7 +15,8 @@ struct check {
 	struct km_rule_check_sum *sum;
 	struct km_rule **rules; /* that are good so far */
 	size_t room;
-	int error; /* -ENOMEM, kept until the end */
+	int error;           /* -ENOMEM, kept until the end */
+	char untrusted[256]; /* said last: a folder that is wrong is so for all files in it */
 };
 
 static void km_check_freep(struct check *c)
@@ -142,6 +143,15 @@ static int read_plainly(const char *path, struct km_buf **ret)
 	return 0;
 }
 
+/* What the daemon would refuse to read is a warning here: a reviewer's copy is not the host's. */
+static void warn_of_trust(struct check *c, const struct km_error *e)
+{
+	if (!strcmp(c->untrusted, e->what))
+		return;
+	km_copy(c->untrusted, sizeof(c->untrusted), e->what);
+	warning(c, e);
+}
+
 static void check_file(struct check *c, const char *path)
 {
 	km_autofree(km_buf_freep) struct km_buf *text = NULL;
@@ -149,15 +159,17 @@ static void check_file(struct check *c, const char *path)
 	int r = km_fs_read_trusted(AT_FDCWD, path, KM_JSON_BYTES_MAX, &e, &text);
 
 	c->sum->files++;
-	if (r == -EPERM) {
-		if (!e.file[0])
-			km_copy(e.file, sizeof(e.file), path);
-		warning(c, &e);
+	if (r == -EPERM || r == -ELOOP) {
+		warn_of_trust(c, &e);
 		r = read_plainly(path, &text);
+		if (r < 0)
+			error_of(c, path, r);
+	} else if (r < 0 && r != -ENOMEM) {
+		error(c, &e);
 	}
-	if (r < 0)
-		error_of(c, path, r);
-	else
+	if (r == -ENOMEM)
+		c->error = r;
+	else if (r >= 0)
 		check_text(c, path, text);
 }
 

@@ -62,19 +62,25 @@ static inline struct km_rule *fixture_rule(const char *name)
 #define RULE_WHEN_LINE 4
 
 /* SCOPE, WHEN as JSON; MORE is further members, each with a comma before it. */
-static inline char *rule_text(const char *scope, const char *when, const char *more)
+static inline char *rule_text_of(const char *id, const char *scope, const char *when,
+                                 const char *more)
 {
 	char *text = NULL;
 
 	if (asprintf(&text,
-	             "{\"version\": 1, \"id\": \"test\", \"summary\": \"s\", \"why\": \"w\",\n"
+	             "{\"version\": 1, \"id\": \"%s\", \"summary\": \"s\", \"why\": \"w\",\n"
 	             "\"owner\": \"ops\", \"maturity\": \"experimental\",\n"
 	             "\"scope\": %s,\n\"when\": %s,\n"
 	             "\"plan\": [{\"do\": \"notify\"}],\n"
 	             "\"verify\": {\"not_measured\": true}%s\n}\n",
-	             scope ? scope : "{\"services\": [\"web\"]}", when, more ? more : "") < 0)
+	             id, scope ? scope : "{\"services\": [\"web\"]}", when, more ? more : "") < 0)
 		fail_msg("no memory");
 	return text;
+}
+
+static inline char *rule_text(const char *scope, const char *when, const char *more)
+{
+	return rule_text_of("test", scope, when, more);
 }
 
 /* NULL with *ERR if it is refused. */

@@ -11,8 +11,11 @@
  *   --keep-run      /run stays the host's
  *   --tmpfs PATH    an empty tmpfs there (at most 16 --tmpfs and --overlay)
  *   --overlay PATH  what is there, writable, all changes gone at the end
- *   --init          COMMAND itself is PID 1 (a system manager); it is killed where else it would be
- *                   sent the signal that enclose was sent */
+ *   --init          COMMAND itself is PID 1, a system manager; it is killed where else it would be
+ *                   sent the signal that enclose was sent. Managers clean up, so it gets a root of
+ *                   its own: the host's root file system, all changes gone at the end, no other
+ *                   mount of the host, a /dev with the harmless devices, /proc/sys and /sys read-only
+ *                   but for cgroups and the bpffs */
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -32,6 +35,7 @@
 #include <time.h>
 
 #include "base/base.h"
+#include "lib/enclose_mount.h"
 
 #define HIERARCHIES_MAX 20   /* v2 and every v1 controller of 5.10 (13), and some named ones */
 #define PLACES_MAX      16   /* --tmpfs and --overlay; tests use up to four */
@@ -62,20 +66,6 @@ struct world {
 	char **argv;
 	sigset_t mask; /* the caller's */
 };
-
-/* Says what failed and why; the negative errno. */
-__attribute__((format(printf, 1, 2))) static int complain(const char *format, ...)
-{
-	int error = errno;
-	va_list ap;
-
-	fputs("enclose: ", stderr);
-	va_start(ap, format);
-	vfprintf(stderr, format, ap);
-	va_end(ap);
-	fprintf(stderr, ": %s\n", strerror(error));
-	return -error;
-}
 
 static int join(char *dst, const char *a, const char *b)
 {
@@ -326,15 +316,6 @@ static int remove_cgroups(struct world *w)
 
 /* ---- inside ---- */
 
-/* NAME is created where it can be: on a tmpfs it always can. */
-static int put(const char *type, const char *where, unsigned long flags, const char *options)
-{
-	mkdir(where, 0755);
-	if (mount(type, where, type, flags, options) < 0)
-		return complain("%s on %s", type, where);
-	return 0;
-}
-
 static int put_cgroups(const struct world *w)
 {
 	const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
@@ -373,27 +354,6 @@ static int put_sys(const struct world *w)
 	return r;
 }
 
-/* The tmpfs that takes the changes has no path of its own once the overlay is there. */
-static int put_overlay(const char *path)
-{
-	char base[] = "/tmp/enclose-XXXXXX", upper[64], work[64], options[TEXT_MAX];
-	int r;
-
-	if (!mkdtemp(base))
-		return complain("%s", base);
-	snprintf(upper, sizeof(upper), "%s/upper", base);
-	snprintf(work, sizeof(work), "%s/work", base);
-	r = put("tmpfs", base, MS_NOSUID | MS_NODEV, "mode=755");
-	if (r == 0 && (mkdir(upper, 0755) < 0 || mkdir(work, 0755) < 0))
-		r = complain("%s", upper);
-	snprintf(options, sizeof(options), "lowerdir=%s,upperdir=%s,workdir=%s", path, upper, work);
-	if (r == 0)
-		r = put("overlay", path, 0, options);
-	umount2(base, MNT_DETACH);
-	rmdir(base);
-	return r;
-}
-
 static int lo_up(void)
 {
 	struct ifreq request = { .ifr_name = "lo" };
@@ -405,9 +365,32 @@ static int lo_up(void)
 	return 0;
 }
 
-static int furnish(const struct world *w)
+/* A manager sees /sys and /proc/sys, and changes them for nobody. */
+static int hold(void)
+{
+	int r = read_only("/proc/sys");
+
+	if (r == 0 && access("/proc/sysrq-trigger", F_OK) == 0)
+		r = read_only("/proc/sysrq-trigger");
+	if (r == 0 && mount(NULL, "/sys", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0)
+		r = complain("/sys read-only");
+	return r < 0 ? r : drop_machine();
+}
+
+static int put_places(const struct world *w)
 {
 	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < w->place_count; i++)
+		r = w->places[i].overlay
+		            ? put_overlay(w->places[i].path)
+		            : put("tmpfs", w->places[i].path, MS_NOSUID | MS_NODEV, "mode=1777");
+	return r;
+}
+
+static int furnish(const struct world *w)
+{
 	int r = 0;
 
 	if (unshare(CLONE_NEWNS | CLONE_NEWCGROUP) < 0)
@@ -416,6 +399,10 @@ static int furnish(const struct world *w)
 		return complain("private mounts");
 	if (w->net)
 		r = lo_up();
+	if (r == 0 && w->init)
+		r = put_root();
+	if (r == 0 && w->init)
+		r = put_devices();
 	umount2("/proc", MNT_DETACH);
 	if (r == 0)
 		r = put("proc", "/proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
@@ -423,11 +410,9 @@ static int furnish(const struct world *w)
 		r = put_sys(w);
 	if (r == 0 && !w->keep_run)
 		r = put("tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755");
-	for (i = 0; r == 0 && i < w->place_count; i++)
-		r = w->places[i].overlay
-		            ? put_overlay(w->places[i].path)
-		            : put("tmpfs", w->places[i].path, MS_NOSUID | MS_NODEV, "mode=1777");
-	return r;
+	if (r == 0)
+		r = put_places(w);
+	return r == 0 && w->init ? hold() : r;
 }
 
 static void become_command(const struct world *w)

@@ -162,6 +162,29 @@ static void changes_to_an_overlay_are_gone_at_the_end(void **state)
 	assert_int_not_equal(access("/etc/kmend-enclose-test", F_OK), 0);
 }
 
+/* It happened: a manager that booted inside emptied the host's /tmp. */
+static void what_a_manager_destroys_inside_is_still_there_outside(void **state)
+{
+	char canary[] = "/tmp/enclose-canary-XXXXXX", script[512];
+
+	(void)state;
+	assert_non_null(mkdtemp(canary));
+	snprintf(script, sizeof(script),
+	         "[ -d %s ] && rm -rf %s /dev/null && [ ! -d %s ] && rm /etc/passwd;"
+	         "echo 1 >/proc/sys/kernel/ns_last_pid && echo sysctl;"
+	         "echo h >/proc/sysrq-trigger && echo sysrq;"
+	         "touch /sys/kernel/x && echo sys; findmnt -n -o TARGET -t ext4,xfs,btrfs; ls "
+	         "/etc/passwd",
+	         canary, canary, canary);
+	assert_int_equal(ENCLOSE("--init", "--", "sh", "-c", script), 2);
+	assert_null(strstr(text, "\nsys"));
+	assert_null(strstr(text, "\n/"));
+	assert_non_null(strstr(text, "'/etc/passwd'"));
+	assert_int_equal(access("/etc/passwd", F_OK), 0);
+	assert_int_equal(access("/dev/null", W_OK), 0);
+	assert_int_equal(rmdir(canary), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -175,6 +198,7 @@ int main(void)
 		cmocka_unit_test(a_signal_is_passed_on),
 		cmocka_unit_test(the_network_is_its_own_and_lo_works),
 		cmocka_unit_test(run_is_empty_a_bpffs_is_there_and_tmpfs_hides_what_was_there),
+		cmocka_unit_test(what_a_manager_destroys_inside_is_still_there_outside),
 		cmocka_unit_test(changes_to_an_overlay_are_gone_at_the_end),
 	};
 

@@ -31,8 +31,8 @@ struct km_features {
 	uint32_t resource; /* enum km_resource */
 	uint32_t measured; /* 0: not measured, nothing below means anything */
 	uint64_t t_ns;     /* of the newest sample */
-	uint64_t since_ns; /* of the oldest sample of this series (restart, reset, limit change
-			      begin anew) */
+	uint64_t since_ns; /* of the oldest sample of this series (a restart, another process or a
+	                      long gap begin anew) */
 	uint64_t samples;
 	double level;
 	double limit;          /* < 0: none */

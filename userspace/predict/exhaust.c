@@ -24,8 +24,11 @@
 #define RISE_Z 4.0
 /* A limit further away than so many times the rise that was seen is not forecast. */
 #define REACH 4.0
-/* Two neighbouring scales agree if their times are within this factor. */
+/* Two neighbouring scales agree if their times are within this factor ... */
 #define AGREE 2.0
+/* ... and the shorter one's, of what happens now, is not later by more than this: a rise that slows
+ * down is a cache that fills, not a leak. */
+#define SLOWER 1.25
 /* What no fit knows: a leak is not a line. Added to the slope's own error, as a share of it. */
 #define MODEL_ERROR 0.12
 /* A fit has seen enough of its scale after this many of its time constants. */
@@ -77,11 +80,12 @@ static enum km_no_forecast extend(const struct km_features *f, unsigned int i, d
 	return KM_WHY_NONE;
 }
 
-static bool agree(const struct line *a, const struct line *b)
+static bool agree(const struct line *longer, const struct line *shorter)
 {
-	double x = a->eta_s + 1, y = b->eta_s + 1; /* a second apart is no disagreement */
+	/* A second apart is no disagreement. */
+	double x = longer->eta_s + 1, y = shorter->eta_s + 1;
 
-	return x <= AGREE * y && y <= AGREE * x;
+	return x <= AGREE * y && y <= SLOWER * x;
 }
 
 /* The longest scale that speaks, if the one below it says the same. */

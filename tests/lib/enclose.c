@@ -15,7 +15,8 @@
  *                   sent the signal that enclose was sent. Managers clean up, so it gets a root of
  *                   its own: the host's root file system, all changes gone at the end, no other
  *                   mount of the host, a /dev with the harmless devices, /proc/sys and /sys read-only
- *                   but for cgroups and the bpffs */
+ *                   but for cgroups and the bpffs
+ *   --share DIR     with --init: there, and only there, changes are the host's (one DIR) */
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -53,7 +54,7 @@ struct hierarchy {
 
 struct place {
 	const char *path;
-	bool overlay;
+	char kind; /* 't'mpfs, 'o'verlay, 's'hare */
 };
 
 struct world {
@@ -383,10 +384,22 @@ static int put_places(const struct world *w)
 	int r = 0;
 
 	for (i = 0; r == 0 && i < w->place_count; i++)
-		r = w->places[i].overlay
-		            ? put_overlay(w->places[i].path)
-		            : put("tmpfs", w->places[i].path, MS_NOSUID | MS_NODEV, "mode=1777");
+		if (w->places[i].kind == 'o')
+			r = put_overlay(w->places[i].path);
+		else if (w->places[i].kind == 't')
+			r = put("tmpfs", w->places[i].path, MS_NOSUID | MS_NODEV, "mode=1777");
 	return r;
+}
+
+/* The one directory that stays the host's in a root of its own; NULL: none. */
+static const char *share(const struct world *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->place_count; i++)
+		if (w->places[i].kind == 's')
+			return w->places[i].path;
+	return NULL;
 }
 
 static int furnish(const struct world *w)
@@ -400,7 +413,7 @@ static int furnish(const struct world *w)
 	if (w->net)
 		r = lo_up();
 	if (r == 0 && w->init)
-		r = put_root();
+		r = put_root(share(w));
 	if (r == 0 && w->init)
 		r = put_devices();
 	umount2("/proc", MNT_DETACH);
@@ -494,7 +507,8 @@ static int run(struct world *w)
 
 static int usage(void)
 {
-	fputs("usage: enclose [--net] [--keep-run] [--init] [--tmpfs PATH] [--overlay PATH] -- "
+	fputs("usage: enclose [--net] [--keep-run] [--init] [--tmpfs PATH] [--overlay PATH] "
+	      "[--share DIR] -- "
 	      "COMMAND...\n",
 	      stderr);
 	return -EINVAL;
@@ -508,6 +522,7 @@ static int read_options(struct world *w, int argc, char **argv)
 		{ "init", no_argument, NULL, 'i' },
 		{ "tmpfs", required_argument, NULL, 't' },
 		{ "overlay", required_argument, NULL, 'o' },
+		{ "share", required_argument, NULL, 's' },
 		{},
 	};
 	int c;
@@ -518,11 +533,11 @@ static int read_options(struct world *w, int argc, char **argv)
 		w->init |= c == 'i';
 		if (c == '?')
 			return usage();
-		if (c != 't' && c != 'o')
+		if (c != 't' && c != 'o' && c != 's')
 			continue;
-		if (w->place_count == PLACES_MAX)
+		if (w->place_count == PLACES_MAX || *optarg != '/')
 			return usage();
-		w->places[w->place_count++] = (struct place){ optarg, c == 'o' };
+		w->places[w->place_count++] = (struct place){ optarg, (char)c };
 	}
 	w->argv = argv + optind;
 	return optind < argc ? 0 : usage();

@@ -69,8 +69,21 @@ static int put_overlay(const char *path)
 	return r;
 }
 
-/* Moves to a root that shows the host's root file system, and leaves the host's mounts behind. */
-static int put_root(void)
+static int bind_below(const char *root, const char *dir)
+{
+	char path[4096];
+	int n = snprintf(path, sizeof(path), "%s%s", root, dir);
+
+	if (n < 0 || n >= (int)sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return mount(dir, path, NULL, MS_BIND, NULL);
+}
+
+/* Moves to a root that shows the host's root file system, and leaves the host's mounts behind, all
+ * but the directory SHARE (NULL: none). */
+static int put_root(const char *share)
 {
 	char base[] = "/tmp/enclose-XXXXXX", root[64];
 	km_autoclose int tmp = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -81,6 +94,8 @@ static int put_root(void)
 	snprintf(root, sizeof(root), "%s/root", base);
 	/* The mount point has to be on the tmpfs, which is there only then: made by put(). */
 	r = put_overlay_over("/", root, base);
+	if (r == 0 && share && bind_below(root, share) < 0)
+		r = complain("%s", share);
 	if (r == 0 && (chdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
 	               umount2(".", MNT_DETACH) < 0 || chdir("/") < 0))
 		r = complain("cannot move to the new root");

@@ -185,6 +185,21 @@ static void what_a_manager_destroys_inside_is_still_there_outside(void **state)
 	assert_int_equal(rmdir(canary), 0);
 }
 
+static void only_the_shared_directory_is_the_hosts_with_init(void **state)
+{
+	char dir[] = "/tmp/enclose-share-XXXXXX", script[256], file[64];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(script, sizeof(script), "echo said >%s/file; echo x >%s.other", dir, dir);
+	assert_int_equal(ENCLOSE("--init", "--share", dir, "--", "sh", "-c", script), 0);
+	snprintf(file, sizeof(file), "%s.other", dir);
+	assert_int_not_equal(access(file, F_OK), 0);
+	snprintf(file, sizeof(file), "%s/file", dir);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +214,7 @@ int main(void)
 		cmocka_unit_test(the_network_is_its_own_and_lo_works),
 		cmocka_unit_test(run_is_empty_a_bpffs_is_there_and_tmpfs_hides_what_was_there),
 		cmocka_unit_test(what_a_manager_destroys_inside_is_still_there_outside),
+		cmocka_unit_test(only_the_shared_directory_is_the_hosts_with_init),
 		cmocka_unit_test(changes_to_an_overlay_are_gone_at_the_end),
 	};
 

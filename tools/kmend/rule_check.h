@@ -20,7 +20,7 @@ struct km_rule_check_sum {
  *
  * JSON: adds the members "files", "rules", "errors", "warnings" (numbers) and "findings" (array of
  * {severity, file, line, column, what, remedy}) to the object that the caller has open.
- * TEXT: a line a finding, "file:line:column: error|warning: what; remedy", then a line that sums up.
+ * TEXT: a line a finding, "file:line:column: error|warning: what; remedy", then one that sums up.
  *
  * *RET is always filled in. 0: no error (there may be warnings); -EBADMSG: at least one error;
  * -ENOMEM. A path that cannot be read is an error among the findings. */

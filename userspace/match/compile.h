@@ -31,6 +31,8 @@ void km_compile_warnings(struct km_compile *c, const cJSON *root);
  * bytes, no two the same. WHAT names one of them in messages. */
 int km_compile_strings(struct km_compile *c, const cJSON *array, size_t max, const char *what,
                        char ***ret);
+char **km_compile_free_strings(char **list);
+KM_DEFINE_FREEP(char *, km_compile_free_strings)
 
 /* True if any node of TREE has this op. */
 bool km_cond_has(const struct km_cond *tree, enum km_cond_op op);

@@ -2,7 +2,6 @@
 /* A rule's file as a whole: its members, in the order in which they depend on each other. */
 #include "match/compile.h"
 
-#include "base/fs.h"
 #include "base/sha256.h"
 #include "base/text.h"
 
@@ -226,8 +225,8 @@ struct km_rule *km_rule_free(struct km_rule *r)
 {
 	if (!r)
 		return NULL;
-	km_fs_free_names(r->services);
-	km_fs_free_names(r->references);
+	km_compile_free_strings(r->services);
+	km_compile_free_strings(r->references);
 	free(r);
 	return NULL;
 }

@@ -2,7 +2,13 @@
 /* Lists of strings in a rule: globs of services, references. */
 #include "match/compile.h"
 
-#include "base/fs.h"
+char **km_compile_free_strings(char **list)
+{
+	for (char **s = list; s && *s; s++)
+		free(*s);
+	free(list);
+	return NULL;
+}
 
 static int one_string(struct km_compile *c, const cJSON *node, const char *what, char **list)
 {
@@ -26,7 +32,7 @@ static int one_string(struct km_compile *c, const cJSON *node, const char *what,
 int km_compile_strings(struct km_compile *c, const cJSON *array, size_t max, const char *what,
                        char ***ret)
 {
-	km_autofree(km_fs_free_namesp) char **list = NULL;
+	km_autofree(km_compile_free_stringsp) char **list = NULL;
 	const cJSON *node;
 	size_t n = (size_t)cJSON_GetArraySize(array);
 

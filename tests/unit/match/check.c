@@ -7,7 +7,8 @@
 #include <cmocka.h>
 
 #include "folder.h"
-/* the command's file is no part of the library */
+/* The command's file is no part of the library that tests are linked with.
+ * NOLINTNEXTLINE(bugprone-suspicious-include): there is no other way in */
 #include "../../../tools/kmend/rule_check.c"
 
 #define STATE_UP "{\"state\": {\"is\": \"up\"}}"

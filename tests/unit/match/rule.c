@@ -167,14 +167,18 @@ static void sixty_four_conditions_fit_and_one_more_is_refused_where_it_stands(vo
 /* The rule's object and the state's are two of the JSON reader's levels, each "not" one. */
 static struct km_rule *nested(unsigned int nots, struct km_error *err)
 {
-	char text[1024] = "";
+	struct km_buf *b = NULL;
+	struct km_rule *r;
 
+	assert_int_equal(km_buf_new(KM_JSON_BYTES_MAX, &b), 0);
 	for (unsigned int i = 0; i < nots; i++)
-		strcat(text, "{\"not\":");
-	strcat(text, "{\"state\":{\"is\":\"up\"}}");
+		km_buf_addf(b, "{\"not\":");
+	km_buf_addf(b, "{\"state\":{\"is\":\"up\"}}");
 	for (unsigned int i = 0; i < nots; i++)
-		strcat(text, "}");
-	return rule_with_error(NULL, text, NULL, err);
+		km_buf_addf(b, "}");
+	r = rule_with_error(NULL, km_buf_text(b), NULL, err);
+	km_buf_free(b);
+	return r;
 }
 
 static void conditions_may_be_nested_as_deep_as_json_may(void **state)

@@ -25,8 +25,10 @@ static inline char *slurp(const char *path, size_t *len)
 
 	snprintf(name, sizeof(name), "%s/%s", tree(), path);
 	f = fopen(name, "re");
-	if (!f || !text)
-		fail_msg("%s: %s", name, strerror(errno));
+	if (!f || !text) {
+		print_error("%s: %s\n", name, strerror(errno));
+		abort();
+	}
 	*len = fread(text, 1, size - 1, f);
 	text[*len] = '\0';
 	fclose(f);

@@ -62,7 +62,8 @@ static inline void level(struct world *w, enum km_resource r, double share)
 	w->features[r].level = share * 1000;
 }
 
-/* The predictor's rows are forecasts by service, kind and resource. */
+/* The predictor keeps one row by service, kind and resource: put one there and hand out what it
+ * says, to be changed. */
 static inline struct km_forecast *forecast(struct world *w, enum km_forecast_kind kind,
                                            uint32_t resource)
 {
@@ -70,14 +71,17 @@ static inline struct km_forecast *forecast(struct world *w, enum km_forecast_kin
 		uint64_t service_id;
 		uint32_t kind, resource;
 	} key = { w->service.id, (uint32_t)kind, resource };
-	struct km_forecast *f = NULL;
+	const struct km_forecast *f;
 	struct km_table *t = NULL;
+	void *row;
 
 	assert_int_equal(km_predict_tables(w->predict, &t, 1), 1);
-	assert_int_equal(km_table_opts(t)->row_size, sizeof(*f));
 	assert_int_equal(km_table_opts(t)->key_size, sizeof(key));
-	assert_true(km_table_put(t, &key, &f) >= 0);
-	return f;
+	assert_true(km_table_put(t, &key, &row) >= 0);
+	f = km_predict_get(w->predict, w->service.id, kind, (enum km_resource)resource);
+	assert_true((const char *)f >= (char *)row &&
+	            (const char *)(f + 1) <= (char *)row + km_table_opts(t)->row_size);
+	return (struct km_forecast *)f;
 }
 
 /* One that is in force at T: P and ETA_S from then. */

@@ -130,7 +130,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	code = run(&cli, argc, argv);
 	/* A result that could not be written (full disk, closed pipe) is not done. */
-	if (fflush(stdout) != 0 && code == KM_EXIT_DONE)
+	if ((fflush(stdout) != 0 || ferror(stdout)) && code == KM_EXIT_DONE)
 		code = KM_EXIT_FAILED;
 	return code;
 }

@@ -139,12 +139,14 @@ static int check_json(struct km_cli *cli, int argc, char **argv, struct km_rule_
 static int check(struct km_cli *cli, int argc, char **argv)
 {
 	struct km_rule_check_sum sum = { 0 };
-	char usage[128];
+	char usage[128], remedy[160];
 	int r;
 
-	if (argc < 1 || argv[0][0] == '-')
-		return km_say(cli, KM_EXIT_USAGE, km_cli_usage(cli, usage, sizeof(usage)),
-		              "which rule file or folder?");
+	if (argc < 1 || argv[0][0] == '-') {
+		snprintf(remedy, sizeof(remedy), "usage: %s",
+		         km_cli_usage(cli, usage, sizeof(usage)));
+		return km_say(cli, KM_EXIT_USAGE, remedy, "which rule file or folder?");
+	}
 	r = cli->format == KM_PLAIN ? km_rule_check_paths(argv, (size_t)argc, NULL, cli->out, &sum)
 	                            : check_json(cli, argc, argv, &sum);
 	if (r < 0 && r != -EBADMSG)

@@ -47,8 +47,10 @@ static int print_item(void *userdata, const struct km_json *item)
 	const cJSON *m;
 	bool first = true;
 
-	if (cli->format != KM_PLAIN)
-		return km_print_json(cli, km_json_root(item));
+	if (cli->format != KM_PLAIN) {
+		km_print_json(cli, km_json_root(item));
+		return fflush(cli->out) == 0 ? 0 : KM_EXIT_FAILED;
+	}
 	cJSON_ArrayForEach(m, km_json_root(item))
 	{
 		const struct km_column c = { "", "", KM_CELL_TEXT };

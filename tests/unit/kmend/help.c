@@ -3,6 +3,7 @@
  * tree, as make test does. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 
 #include <cmocka.h>
 

@@ -127,7 +127,9 @@ int main(int argc, char **argv)
 	struct km_cli cli = { .socket = KM_CLI_SOCKET, .out = stdout, .err = stderr };
 	int code;
 
+	/* Closed pipes and file size limits come back as errors, which are said. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	code = run(&cli, argc, argv);
 	/* A result that could not be written (full disk, closed pipe) is not done. */
 	if ((fflush(stdout) != 0 || ferror(stdout)) && code == KM_EXIT_DONE)

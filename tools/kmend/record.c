@@ -12,6 +12,7 @@
 struct recording {
 	struct km_cli *cli;
 	int fd;
+	bool created; /* by this command: only then may it be removed again */
 	uint64_t bytes;
 };
 
@@ -69,7 +70,8 @@ static int finish(struct recording *rec, const char *path, int r)
 	if (r == KM_EXIT_UNREACHABLE && rec->bytes)
 		r = KM_EXIT_DONE;
 	if (!rec->bytes) {
-		unlink(path);
+		if (rec->created)
+			unlink(path);
 		return r == KM_EXIT_DONE
 		               ? km_say(rec->cli, KM_EXIT_FAILED, NULL, "nothing was recorded")
 		               : r;
@@ -95,7 +97,8 @@ static int record(struct km_cli *cli, int argc, char **argv)
 	if (r)
 		return r;
 	path = km_word(words, "file");
-	fd = rec.fd = open_file(cli, path, km_word(words, "--force") != NULL);
+	rec.created = !km_word(words, "--force"); /* O_EXCL: it was not there before */
+	fd = rec.fd = open_file(cli, path, !rec.created);
 	if (fd < 0)
 		return KM_EXIT_FAILED;
 	stop = stop_fd();

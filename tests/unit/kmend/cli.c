@@ -16,7 +16,7 @@
 #include "report/control.h"
 #include "run.h"
 
-enum then { THEN_CLOSE, THEN_WAIT, THEN_HANG };
+enum then { THEN_CLOSE, THEN_WAIT };
 
 /* One connection: reads one request, sends BYTES, then does THEN. */
 struct fake {
@@ -240,7 +240,7 @@ static void odd_answers_are_rendered_without_harm(void **state)
 		"{\"what\":\"forecast\",\"data\":5},{\"what\":\"outcome\",\"realtime_ms\":-1e300},"
 		"{\"what\":\"verdict\",\"data\":{\"kind\":\"\\u001b\"}},{\"what\":\"evidence\"}]},"
 		"\"incidents\":null,\"objects\":[{\"run_time_ns\":1e300}],\"audit\":[{\"what\":"
-	        "\"\\u001b\"}],"
+		"\"\\u001b\"}],"
 		"\"more\":1e300,\"mode\":\"\\u001b]0;x\\u0007\",\"up_s\":-1e300}";
 
 	(void)state;
@@ -603,14 +603,43 @@ static void a_recording_that_never_began_leaves_no_file(void **state)
 	run_free(&r);
 }
 
-static void a_full_disk_is_not_done(void **state)
+/* A command with --force did not make the file: it is not the command's to remove. */
+static void a_forced_recording_that_never_began_removes_nothing(void **state)
 {
+	char path[128];
+	struct fake *f = *state;
+	struct run r;
+	int reader;
+
+	snprintf(path, sizeof(path), "%s/trace", f->dir);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	add_frame(f, KM_FRAME_ERROR, "{\"version\":1,\"error\":\"only root\",\"code\":\"denied\"}");
+	/* A reader, so that opening it for writing does not wait. */
+	reader = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	run(f, &r, WORDS("trace", "record", "--force", path));
+	close(reader);
+	assert_int_equal(r.code, 1);
+	assert_int_equal(access(path, F_OK), 0);
+	run_free(&r);
+}
+
+/* A limit on file size stands for a full disk: it needs no root and touches nothing shared. */
+static void a_trace_that_cannot_be_written_is_not_done(void **state)
+{
+	char path[128], program[PATH_MAX], big[4000];
 	struct fake *f = *state;
 	struct run r;
 
-	add_frame(f, KM_FRAME_DATA, "abc");
+	snprintf(path, sizeof(path), "%s/trace", f->dir);
+	memset(big, 'x', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	add_frame(f, KM_FRAME_DATA, big);
 	f->then = THEN_WAIT;
-	run(f, &r, WORDS("trace", "record", "--force", "/dev/full"));
+	assert_int_equal(pthread_create(&f->thread, NULL, serve, f), 0);
+	run_begin(&r,
+	          WORDS("sh", "-c", "ulimit -f 1; exec \"$@\"", "sh", (char *)run_program(program),
+	                "--socket", f->path, "trace", "record", path));
+	end(f, &r);
 	assert_int_equal(r.code, 1);
 	assert_non_null(strstr(r.err, "cannot write the trace"));
 	run_free(&r);
@@ -626,17 +655,17 @@ static void the_chain_of_an_incident_reads_from_evidence_to_verdict(void **state
 		f, KM_FRAME_END,
 		"{\"version\":1,\"incident\":{\"id\":12,\"service\":\"web\",\"chain\":["
 		"{\"what\":\"evidence\",\"realtime_ms\":1700000000000,\"data\":{\"type\":"
-	        "\"signal\","
+		"\"signal\","
 		"\"sender_comm\":\"bash\"}},"
 		"{\"what\":\"forecast\",\"realtime_ms\":1700000001000,\"data\":{\"kind\":"
 		"\"exhaustion\",\"resource\":\"memory\",\"eta_s\":60,\"eta_lo_s\":50,\"eta_hi_s\":"
-	        "70,"
+		"70,"
 		"\"p\":0.95}},"
 		"{\"what\":\"decision\",\"realtime_ms\":1700000002000,\"data\":{\"id\":3,\"rule\":"
 		"\"leak\",\"line\":14,\"answer\":\"act\",\"verb\":\"restart\",\"passed\":[\"mode\","
 		"\"pause\"],\"failed\":[],\"reason\":\"forecast of memory\"}},"
 		"{\"what\":\"outcome\",\"realtime_ms\":1700000003000,\"verb\":\"restart\","
-	        "\"state\":"
+		"\"state\":"
 		"\"done\",\"error\":0,\"tgid\":77,\"detail\":\"up\"},"
 		"{\"what\":\"verdict\",\"realtime_ms\":1700000004000,\"data\":{\"verdict\":"
 		"\"helped\",\"reason\":\"up for 10s\"}}]}}");
@@ -718,7 +747,8 @@ int main(void)
 		T(a_recording_keeps_what_came_when_the_daemon_dies),
 		T(a_recording_overwrites_nothing_unless_told_to),
 		T(a_recording_that_never_began_leaves_no_file),
-		T(a_full_disk_is_not_done),
+		T(a_forced_recording_that_never_began_removes_nothing),
+		T(a_trace_that_cannot_be_written_is_not_done),
 		T(the_chain_of_an_incident_reads_from_evidence_to_verdict),
 		cmocka_unit_test(the_proof_of_a_journal_that_is_not_there_fails),
 		cmocka_unit_test(the_doctor_needs_no_daemon),

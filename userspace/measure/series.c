@@ -1,23 +1,30 @@
-/* SPDX-License-Identifier: Apache-2.0 */
-/* Exponentially weighted least squares with irregular sampling.
- *
- * The update of mean and central moments is West's (Communications of the ACM 22(9), 1979) with all
- * earlier weights multiplied by exp(-dt / tau) first. The standard error of the slope takes
- * (sum w)^2 / sum w^2 as the number of samples and is inflated by sqrt((1 + r) / (1 - r)), r the
- * lag-1 correlation of the one-step prediction errors (Quenouille's correction for an AR(1)). */
-#include "measure/series.h"
-
+// SPDX-License-Identifier: Apache-2.0
+/* Line fits by exponentially weighted least squares, sample by sample (West 1979), over a ladder
+ * of time constants; and beside each, where the present rise began and how high it was before. */
 #include <math.h>
+
+#include "measure/series.h"
 
 const double km_scale_s[KM_SCALES] = { 4, 16, 64, 256, 1024 };
 
-/* After so long a gap nothing of before is believed. */
-#define GAP_MAX_S (8 * 1024.0)
-/* A rise is over when the mean has given back this share of it. */
-#define RISE_LOST 0.25f
-/* Correlation beyond this cannot be told from a trend. */
-#define CORRELATION_MAX 0.95
-#define HALF_LIFE_S     86400.0
+/* A line through two points has no residual to judge it by. */
+#define SAMPLES_MIN 3.0
+/* Autocorrelation is believed up to here: beyond it the variance would be multiplied by more than
+ * the longest scale has samples. */
+#define CORRELATION_MAX 0.99
+/* Weights below it are as good as gone, long before they become denormal. */
+#define WEIGHT_MIN 1e-9
+/* A pause so long, and so much longer than the usual interval, ends a series. */
+#define GAP_MIN_S     2048.0
+#define GAP_INTERVALS 16.0
+/* A fall at once by more than this share of the rise and so many standard deviations of the noise
+ * is a release (sawtooth), not noise: the fit begins anew. */
+#define FALL_SHARE 0.5
+#define FALL_NOISE 8.0
+/* A rise is over when the mean has come back by this share of it. */
+#define BACK_SHARE 0.5
+/* Half-life of max and peaks. */
+#define DAY_S 86400.0
 
 size_t km_series_size(void)
 {
@@ -29,126 +36,233 @@ void km_series_reset(struct km_series *s)
 	memset(s, 0, sizeof(*s));
 }
 
-static void begin(struct km_series *s, uint64_t t_ns, double level)
+static double effective(const struct km_scale *c)
+{
+	return c->weight2 > 0 ? c->weight * c->weight / (double)c->weight2 : 0;
+}
+
+static double slope_of(const struct km_scale *c)
+{
+	return c->sxx > 0 && effective(c) >= SAMPLES_MIN ? c->sxy / c->sxx : 0;
+}
+
+/* The line's value at the newest time. */
+static double line_now(const struct km_scale *c)
+{
+	return c->mean - slope_of(c) * c->mean_t;
+}
+
+static double variance(const struct km_scale *c)
+{
+	double n = effective(c), rest;
+
+	if (n < SAMPLES_MIN || c->sxx <= 0)
+		return 0;
+	rest = c->syy - c->sxy * c->sxy / c->sxx;
+	return rest > 0 ? rest / c->weight * n / (n - 2) : 0;
+}
+
+/* How much neighbouring residuals resemble each other inflates the slope's variance by
+ * (1 + r) / (1 - r); an estimate of r from few samples is too low by about (1 + 3r) / n. */
+static double inflation(const struct km_scale *c)
+{
+	double n = effective(c), r = 0;
+
+	if (c->square > 0)
+		r = (double)c->product / (double)c->square;
+	if (r < 0)
+		r = 0;
+	r += n > 0 && c->square > 0 ? (1 + 3 * r) / n : 0;
+	if (r > CORRELATION_MAX)
+		r = CORRELATION_MAX;
+	return (1 + r) / (1 - r);
+}
+
+static double slope_error(const struct km_scale *c)
+{
+	double n = effective(c);
+
+	if (n < SAMPLES_MIN || c->sxx <= 0)
+		return 0;
+	return sqrt(variance(c) * inflation(c) * c->weight / (n * c->sxx));
+}
+
+static void begin_rise(struct km_scale *c, double mean)
+{
+	c->low = (float)mean;
+	c->top = (float)mean;
+	c->low_cs = 0;
+}
+
+static void keep_peak(struct km_scale *c)
+{
+	if (c->top > c->peak)
+		c->peak = c->top;
+}
+
+static void start_fit(struct km_scale *c, double level)
+{
+	c->weight = 1;
+	c->weight2 = 1;
+	c->mean_t = 0;
+	c->mean = level;
+	c->sxx = 0;
+	c->sxy = 0;
+	c->syy = 0;
+	c->residual = 0;
+	c->square = 0;
+	c->product = 0;
+}
+
+static void age_fit(struct km_scale *c, double dt, double keep)
+{
+	c->mean_t -= dt;
+	c->weight *= keep;
+	c->weight2 = (float)((double)c->weight2 * keep * keep);
+	c->sxx *= keep;
+	c->sxy *= keep;
+	c->syy *= keep;
+}
+
+static void add_to_fit(struct km_scale *c, double level, double residual)
+{
+	double before = c->weight, dx = -c->mean_t, dy = level - c->mean, share;
+
+	c->weight = before + 1;
+	c->weight2 += 1;
+	share = before / c->weight;
+	c->mean_t += dx / c->weight;
+	c->mean += dy / c->weight;
+	c->sxx += dx * dx * share;
+	c->sxy += dx * dy * share;
+	c->syy += dy * dy * share;
+	c->square += (float)((residual * residual - (double)c->square) / c->weight);
+	c->product += (float)((residual * (double)c->residual - (double)c->product) / c->weight);
+	c->residual = (float)residual;
+}
+
+static void age_rise(struct km_scale *c, double dt, double fade)
+{
+	double cs = (double)c->low_cs + dt * 100;
+
+	c->low_cs = cs < (double)UINT32_MAX ? (uint32_t)cs : UINT32_MAX;
+	c->peak = (float)((double)c->peak * fade);
+}
+
+static void follow_rise(struct km_scale *c)
+{
+	double mean = c->mean;
+
+	if (mean <= (double)c->low ||
+	    (double)c->top - mean > BACK_SHARE * (double)(c->top - c->low)) {
+		keep_peak(c);
+		begin_rise(c, mean);
+	} else if (mean > (double)c->top) {
+		c->top = (float)mean;
+	}
+}
+
+static bool released(const struct km_scale *c, double fall)
+{
+	double rise = (double)c->top - (double)c->low;
+
+	return effective(c) >= SAMPLES_MIN && rise > 0 && fall > FALL_SHARE * rise &&
+	       fall > FALL_NOISE * sqrt(variance(c));
+}
+
+static void add_to_scale(struct km_scale *c, double dt, double scale_s, double level, double fall)
+{
+	double keep = exp(-dt / scale_s);
+
+	if (released(c, fall)) {
+		keep_peak(c);
+		start_fit(c, level);
+		begin_rise(c, level);
+		return;
+	}
+	if (c->weight * keep < WEIGHT_MIN) {
+		start_fit(c, level);
+	} else {
+		age_fit(c, dt, keep);
+		add_to_fit(c, level, level - line_now(c));
+	}
+	follow_rise(c);
+}
+
+static void begin(struct km_series *s, uint64_t t_ns, double level, double limit)
 {
 	km_series_reset(s);
+	s->t_ns = t_ns;
 	s->since_ns = t_ns;
+	s->samples = 1;
+	s->level = level;
+	s->limit = limit;
+	s->max = level;
 	for (unsigned int i = 0; i < KM_SCALES; i++) {
-		struct km_moments *m = &s->scale[i];
-
-		m->mean = level;
-		m->low = m->top = (float)level;
+		start_fit(&s->scale[i], level);
+		begin_rise(&s->scale[i], level);
 	}
 }
 
-static double slope_of(const struct km_moments *m)
+static double seconds(uint64_t from_ns, uint64_t to_ns)
 {
-	return m->tt > 0 ? m->ty / m->tt : 0;
+	return (double)(to_ns - from_ns) / (double)KM_NS_PER_S;
 }
 
-/* How far off the line so far is of the new sample, before that is taken in. */
-static void note_error(struct km_moments *m, double dt, double level, double keep)
+static bool interrupted(const struct km_series *s, double dt)
 {
-	float error = (float)(level - (m->mean + slope_of(m) * (dt - m->mean_t)));
+	double usual = seconds(s->since_ns, s->t_ns) / (double)s->samples;
 
-	if (m->weight < 2) {
-		m->error = 0;
-		return;
-	}
-	m->error_sq = (float)(keep * m->error_sq + (double)error * error);
-	m->error_lag = (float)(keep * m->error_lag + (double)error * m->error);
-	m->error = error;
+	return dt > GAP_MIN_S && dt > GAP_INTERVALS * usual;
 }
 
-/* KEEP: what is left of the weights after DT. */
-static void take(struct km_moments *m, double dt, double level, double keep)
+/* Levels are counts and bytes below 2^64; larger ones would overflow the single-precision sums. */
+static bool sane(double level, double limit)
 {
-	double t_off, y_off;
-
-	note_error(m, dt, level, keep);
-	m->weight = m->weight * keep + 1;
-	m->weight_sq = m->weight_sq * keep * keep + 1;
-	m->mean_t -= dt;
-	t_off = -m->mean_t;
-	y_off = level - m->mean;
-	m->mean_t += t_off / m->weight;
-	m->mean += y_off / m->weight;
-	m->tt = m->tt * keep + t_off * (0 - m->mean_t);
-	m->ty = m->ty * keep + t_off * (level - m->mean);
-	m->yy = m->yy * keep + y_off * (level - m->mean);
-}
-
-/* Where the present rise of the mean began, and what was reached before it. */
-static void follow_rise(struct km_moments *m, double dt)
-{
-	float mean = (float)m->mean;
-
-	m->low_s += (float)dt;
-	if (m->peak > 0)
-		m->peak *= (float)exp2(-dt / HALF_LIFE_S);
-	if (mean >= m->top)
-		m->top = mean;
-	if (mean > m->low && m->top - mean <= RISE_LOST * (m->top - m->low))
-		return;
-	if (m->top > m->low && m->top > m->peak)
-		m->peak = m->top;
-	m->low = m->top = mean;
-	m->low_s = 0;
+	return isfinite(level) && isfinite(limit) && level >= 0 && level <= 0x1p64 &&
+	       limit <= 0x1p64;
 }
 
 int km_series_add(struct km_series *s, uint64_t t_ns, double level, double limit)
 {
-	double dt, keep;
+	double dt, fade, fall;
 
-	if (!isfinite(level) || level < 0 || !isfinite(limit) || (s->samples && t_ns < s->t_ns))
+	if (!sane(level, limit) || (s->samples > 0 && t_ns < s->t_ns))
 		return -EINVAL;
-	dt = (double)(t_ns - s->t_ns) / (double)KM_NS_PER_S;
-	if (!s->samples || dt > GAP_MAX_S) {
-		begin(s, t_ns, level);
-		dt = 0;
+	if (limit < 0)
+		limit = -1;
+	if (s->samples == 0 || limit < s->limit || limit > s->limit ||
+	    interrupted(s, seconds(s->t_ns, t_ns))) {
+		begin(s, t_ns, level, limit);
+		return 0;
 	}
-	/* One exp(): each time constant is four times the one before. */
-	keep = exp(-dt / km_scale_s[KM_SCALES - 1]);
-	for (unsigned int i = KM_SCALES; i-- > 0;) {
-		take(&s->scale[i], dt, level, keep);
-		follow_rise(&s->scale[i], dt);
-		keep *= keep;
-		keep *= keep;
+	if (t_ns == s->t_ns)
+		return 0;
+	dt = seconds(s->t_ns, t_ns);
+	fade = exp(-dt * (M_LN2 / DAY_S));
+	fall = s->level - level;
+	for (unsigned int i = 0; i < KM_SCALES; i++) {
+		age_rise(&s->scale[i], dt, fade);
+		add_to_scale(&s->scale[i], dt, km_scale_s[i], level, fall);
 	}
-	s->max = fmax(level, s->max * exp2(-dt / HALF_LIFE_S));
+	s->max = s->max * fade > level ? s->max * fade : level;
 	s->t_ns = t_ns;
 	s->level = level;
-	s->limit = limit;
 	s->samples++;
 	return 0;
 }
 
-static double correlation(const struct km_moments *m)
+static void fit_of(const struct km_scale *c, struct km_fit *ret)
 {
-	double r = m->error_sq > 0 ? (double)m->error_lag / m->error_sq : 0;
-
-	return r < 0 ? 0 : fmin(r, CORRELATION_MAX);
-}
-
-static void fit_of(const struct km_moments *m, struct km_fit *ret)
-{
-	double r = correlation(m), slope = slope_of(m), left;
-
-	*ret = (struct km_fit){
-		.slope = slope,
-		.level = m->mean - slope * m->mean_t,
-		.weight = m->weight_sq > 0 ? m->weight * m->weight / m->weight_sq : 0,
-		.mean = m->mean,
-		.low = m->low,
-		.low_s = m->low_s,
-		.peak = m->peak,
-	};
-	if (ret->weight <= 2 || !(m->tt > 0))
-		return;
-	left = fmax(m->yy - slope * m->ty, 0) / m->weight;
-	ret->noise = sqrt(left * ret->weight / (ret->weight - 2));
-	ret->slope_se =
-		ret->noise / sqrt(ret->weight * m->tt / m->weight) * sqrt((1 + r) / (1 - r));
+	ret->level = line_now(c);
+	ret->slope = slope_of(c);
+	ret->slope_se = slope_error(c);
+	ret->noise = sqrt(variance(c));
+	ret->weight = effective(c);
+	ret->mean = c->mean;
+	ret->low = (double)c->low;
+	ret->low_s = (double)c->low_cs / 100;
+	ret->peak = (double)c->peak;
 }
 
 void km_series_features(const struct km_series *s, struct km_features *ret)
@@ -164,20 +278,22 @@ void km_series_features(const struct km_series *s, struct km_features *ret)
 		fit_of(&s->scale[i], &ret->fit[i]);
 }
 
-static bool moments_valid(const struct km_moments *m)
+static bool scale_valid(const struct km_scale *c)
 {
-	return isfinite(m->weight) && m->weight >= 0 && isfinite(m->weight_sq) &&
-	       m->weight_sq >= 0 && isfinite(m->mean_t) && isfinite(m->mean) && isfinite(m->tt) &&
-	       m->tt >= 0 && isfinite(m->ty) && isfinite(m->yy) && isfinite(m->low) &&
-	       isfinite(m->low_s) && isfinite(m->top) && isfinite(m->peak) && isfinite(m->error) &&
-	       isfinite(m->error_sq) && isfinite(m->error_lag);
+	return isfinite(c->weight) && isfinite(c->mean_t) && isfinite(c->mean) &&
+	       isfinite(c->sxx) && isfinite(c->sxy) && isfinite(c->syy) && isfinite(c->weight2) &&
+	       isfinite(c->residual) && isfinite(c->square) && isfinite(c->product) &&
+	       isfinite(c->low) && isfinite(c->top) && isfinite(c->peak) && c->weight >= 0 &&
+	       c->weight2 >= 0 && c->sxx >= 0 && c->syy >= 0 && c->mean_t <= 0;
 }
 
 bool km_series_valid(const struct km_series *s)
 {
+	if (!isfinite(s->max) || !sane(s->level, s->limit) || s->since_ns > s->t_ns ||
+	    s->t_ns > (uint64_t)INT64_MAX)
+		return false;
 	for (unsigned int i = 0; i < KM_SCALES; i++)
-		if (!moments_valid(&s->scale[i]))
+		if (!scale_valid(&s->scale[i]))
 			return false;
-	return isfinite(s->level) && isfinite(s->limit) && isfinite(s->max) && s->level >= 0 &&
-	       s->since_ns <= s->t_ns;
+	return true;
 }

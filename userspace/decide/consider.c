@@ -44,6 +44,8 @@ int km_repair_consider(struct km_move *m)
 	if (!km_plan_step(m)) {
 		/* The rule was reloaded with a shorter plan. */
 		m->guard = KM_GUARD_MODE;
+		m->passed &= ~MODE_BIT;
+		m->note = "its rule has no such step any more";
 		return km_repair_fire(m, KM_E_DENIED);
 	}
 	if (m->guard == KM_GUARD_MODE && must_ask(m)) {

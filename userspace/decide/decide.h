@@ -123,8 +123,8 @@ int km_decide_absent(struct km_decide *d, const struct km_decide_world *w,
  * tick. */
 uint64_t km_decide_due_ns(const struct km_decide *d);
 
-/* Queued and not yet taken with km_decide_next(): one tick of a full host. A call that finds no room
- * for what it may say returns -ENOSPC and changes nothing; what is due stays due. */
+/* Queued and not yet taken with km_decide_next(): one tick of a full host. A call that finds no
+ * room for what it may say returns -ENOSPC and changes nothing; what is due stays due. */
 #define KM_DECISIONS_QUEUED_MAX 1024
 
 /* Next queued decision, valid until the next call of this module; NULL: none. */

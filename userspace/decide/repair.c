@@ -167,6 +167,8 @@ static int cancel(struct km_move *m)
 		m->note = m->rule ? "the cause is gone" : "the rule was removed";
 	}
 	m->passed &= ~(1U << m->guard);
+	/* What waited was said: so is its end. The same refusal behind it is not said again. */
+	km_said_once(m->d, m->r, m->guard, m->w->now_ns);
 	km_decide_say(m, KM_ANSWER_NO);
 	return settle(m);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* rules/schema/rule.schema.json and the loader: what the loader takes the schema takes too, and what
+/* rules/schema/rule.schema.json and the loader: what the loader takes the schema takes too, what
  * the loader refuses the schema refuses, but for what no schema can say. */
 #include <setjmp.h>
 #include <stdarg.h>

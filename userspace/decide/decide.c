@@ -106,10 +106,8 @@ static int stopped(struct km_decide *d, const struct km_decide_world *w, const s
 	km_said_stopped(d, m->service_id, m->rule->key);
 	if (!r || r->state == KM_R_ACTING || r->state == KM_R_VERIFYING)
 		return 0;
-	if (m->scoped && !km_repair_lasting(r))
+	if ((m->scoped && !km_repair_lasting(r)) || !km_decide_room(d))
 		return 0;
-	if (!km_decide_room(d))
-		return -ENOSPC;
 	km_plan_move(d, w, r, &move);
 	return km_repair_fire(&move, KM_E_CANCELLED);
 }
@@ -160,14 +158,16 @@ int km_decide_match(struct km_decide *d, const struct km_decide_world *w, const 
 	/* What kmend itself ended is its own act's business. */
 	if (!s || (m->event == KM_EV_ENDED && s->last.asked))
 		return 0;
-	if (!km_decide_room(d))
-		return -ENOSPC;
+	if (!km_decide_room(d)) {
+		km_decide_count_full(d);
+		return 0;
+	}
 	if (m->rule->guard.mode < KM_APPROVE)
 		return say_only(d, w, m, s);
 	fresh = km_table_put(d->table[KM_T_REPAIR], key, &r);
 	if (fresh < 0) {
 		km_decide_count_full(d);
-		return fresh;
+		return fresh == -ENOSPC ? 0 : fresh;
 	}
 	if (fresh) {
 		begin(r, s, m->rule, w->now_ns);
@@ -208,8 +208,6 @@ int km_decide_outcome(struct km_decide *d, const struct km_decide_world *w,
 
 	if (o->state == KM_OUT_ADOPTED || o->state == KM_OUT_ABSENT || o->state >= KM_OUT_STATE_MAX)
 		return 0;
-	if (!km_decide_room(d))
-		return -ENOSPC;
 	ids_used(d, o->intent_id);
 	r = repair_by_act(d, o->intent_id);
 	if (!r)
@@ -239,8 +237,6 @@ int km_decide_verdict(struct km_decide *d, const struct km_decide_world *w, uint
 	/* The repair went on without waiting for it. */
 	if (!r)
 		return 0;
-	if (!km_decide_room(d))
-		return -ENOSPC;
 	km_plan_move(d, w, r, &move);
 	move.note = "it did not help";
 	return km_repair_fire(&move, verdict_event[verdict]);
@@ -253,10 +249,8 @@ static int answer(struct km_decide *d, const struct km_decide_world *w, struct k
 	char note[64];
 
 	km_plan_move(d, w, r, &move);
-	if (r->due_ns <= w->now_ns) {
-		km_repair_fire(&move, KM_E_DEADLINE);
-		return -ETIME;
-	}
+	if (r->due_ns <= w->now_ns)
+		return km_repair_fire(&move, KM_E_DEADLINE);
 	if (c->command == KM_CMD_DENY) {
 		snprintf(note, sizeof(note), "denied by uid %u", c->uid);
 		move.note = note;
@@ -282,16 +276,14 @@ int km_decide_command(struct km_decide *d, const struct km_decide_world *w,
 		return 0;
 	}
 	if (c->command != KM_CMD_APPROVE && c->command != KM_CMD_DENY)
-		return -EINVAL;
-	if (!km_decide_room(d))
-		return -ENOSPC;
+		return -EBADMSG;
 	while ((r = km_table_next(d->table[KM_T_REPAIR], &slot)))
 		if (r->state == KM_R_APPROVAL && r->last.id == c->decision_id)
 			return answer(d, w, r, c);
 	q = km_quarantine_by_decision(d, c->decision_id);
 	if (q && c->command == KM_CMD_APPROVE)
 		return km_quarantine_release(d, w, q, c->uid);
-	return -ENOENT;
+	return -EBADMSG;
 }
 
 static bool is_waiting(const struct km_repair *r)
@@ -331,7 +323,7 @@ int km_decide_tick(struct km_decide *d, const struct km_decide_world *w)
 
 	while ((r = km_table_next(d->table[KM_T_REPAIR], &slot))) {
 		if (!km_decide_room(d))
-			return -ENOSPC;
+			return 0;
 		tick_repair(d, w, r);
 	}
 	if (w->now_ns >= meta->sweep_ns) {
@@ -369,12 +361,10 @@ int km_decide_absent(struct km_decide *d, const struct km_decide_world *w,
 	if (!def || def->kind != KM_BY_COMMAND || !def->autostart ||
 	    service->state == KM_SERVICE_UP || in_hand(d, service->id))
 		return 0;
-	if (!km_decide_room(d))
-		return -ENOSPC;
 	ret = km_table_put(d->table[KM_T_REPAIR], key, &r);
 	if (ret < 0) {
 		km_decide_count_full(d);
-		return ret;
+		return ret == -ENOSPC ? 0 : ret;
 	}
 	begin(r, service, &km_plan_definition, w->now_ns);
 	km_plan_move(d, w, r, &move);

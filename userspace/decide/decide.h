@@ -106,7 +106,9 @@ struct km_decide_world {
 	uint32_t lossy; /* 1: records were lost and not yet reconciled */
 };
 
-/* Each call queues the decisions that follow from it, in order. 0 or negative errno. */
+/* Each call queues the decisions that follow from it, in order. 0; -EBADMSG: it fits nothing that is
+ * open (an outcome that comes twice, an approval of what does not wait): counted, nothing changed.
+ * Where a table or the queue is full, it is counted and 0. */
 int km_decide_match(struct km_decide *d, const struct km_decide_world *w, const struct km_match *m);
 int km_decide_outcome(struct km_decide *d, const struct km_decide_world *w,
                       const struct km_raw_outcome *o);
@@ -123,8 +125,8 @@ int km_decide_absent(struct km_decide *d, const struct km_decide_world *w,
  * tick. */
 uint64_t km_decide_due_ns(const struct km_decide *d);
 
-/* Queued and not yet taken with km_decide_next(): one tick of a full host. A call that finds no
- * room for what it may say returns -ENOSPC and changes nothing; what is due stays due. */
+/* Queued and not yet taken with km_decide_next(): one tick of a full host. Without room for what it
+ * may say a rule is not heard (counted), and what is due stays due. */
 #define KM_DECISIONS_QUEUED_MAX 1024
 
 /* Next queued decision, valid until the next call of this module; NULL: none. */

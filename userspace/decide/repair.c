@@ -319,7 +319,7 @@ int km_repair_fire(struct km_move *m, enum km_repair_event event)
 
 	if (!step) {
 		km_decide_meta(m->d)->impossible++;
-		return -EPROTO;
+		return -EBADMSG;
 	}
 	return step(m);
 }

@@ -66,32 +66,6 @@ static uint32_t resource_of(const struct km_decision *d, const struct km_verify_
 	               : KM_RESOURCE_MAX;
 }
 
-int km_verify_begin(struct km_verify *v, const struct km_decision *d,
-                    const struct km_raw_outcome *o, const struct km_rule *rule, double level_before)
-{
-	const struct km_verify_spec *spec = rule ? &rule->verify : &of_definition;
-	struct km_look *l;
-	int r;
-
-	/* Nothing is to be seen of a notification. */
-	if (d->verb == KM_NOTIFY)
-		return 0;
-	r = km_table_put(v->looks, &d->id, &l);
-	if (r < 0)
-		return r;
-	l->incident_id = d->incident_id;
-	l->service_id = d->service_id;
-	l->rule_key = d->rule_key;
-	l->since_ns = o->hdr.ktime_ns;
-	l->deadline_ns = o->hdr.ktime_ns + spec->within_ns;
-	l->level_before = isfinite(level_before) ? level_before : -1;
-	l->kind = d->has_forecast ? d->forecast.kind : KM_FORECAST_KIND_MAX;
-	l->resource = resource_of(d, spec);
-	km_copy(l->service, sizeof(l->service), d->service);
-	km_copy(l->rule, sizeof(l->rule), d->rule);
-	return 0;
-}
-
 /* Without room the look stays open until there is some. IN NULL: nothing is known of the service.
  */
 static void settle(struct km_verify *v, const struct km_look *l, enum km_verdict_kind kind,
@@ -119,6 +93,35 @@ static void settle(struct km_verify *v, const struct km_look *l, enum km_verdict
 	km_copy(d->rule, sizeof(d->rule), l->rule);
 	km_copy(d->reason, sizeof(d->reason), reason);
 	km_table_drop(v->looks, &key);
+}
+
+int km_verify_begin(struct km_verify *v, const struct km_decision *d,
+                    const struct km_raw_outcome *o, const struct km_rule *rule, double level_before)
+{
+	const struct km_verify_spec *spec = rule ? &rule->verify : &of_definition;
+	struct km_verify_input now = { .now_ns = o->hdr.ktime_ns };
+	struct km_look unseen = { .decision_id = d->id }, *l = &unseen;
+	int r;
+
+	/* Nothing is to be seen of a notification. */
+	if (d->verb == KM_NOTIFY)
+		return 0;
+	r = km_table_put(v->looks, &d->id, &l);
+	if (r < 0 && r != -ENOSPC)
+		return r;
+	l->incident_id = d->incident_id;
+	l->service_id = d->service_id;
+	l->rule_key = d->rule_key;
+	l->since_ns = o->hdr.ktime_ns;
+	l->deadline_ns = o->hdr.ktime_ns + spec->within_ns;
+	l->level_before = isfinite(level_before) ? level_before : -1;
+	l->kind = d->has_forecast ? d->forecast.kind : KM_FORECAST_KIND_MAX;
+	l->resource = resource_of(d, spec);
+	km_copy(l->service, sizeof(l->service), d->service);
+	km_copy(l->rule, sizeof(l->rule), d->rule);
+	if (r == -ENOSPC)
+		settle(v, l, KM_VERDICT_NOT_MEASURED, "too many repairs are looked at", &now);
+	return 0;
 }
 
 /* Names of the asked conditions with this truth, or of all, into OUT. Returns how many. */

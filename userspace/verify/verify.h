@@ -30,7 +30,7 @@ struct km_verify *km_verify_free(struct km_verify *v);
 KM_DEFINE_FREEP(struct km_verify, km_verify_free)
 
 /* D (answer ACT) was done at O: begins to look. LEVEL_BEFORE < 0: not measured. RULE may be NULL
- * (definition): then "up" is what is asked. */
+ * (definition): then "up" is what is asked. Without room it is settled at once: not measured. */
 int km_verify_begin(struct km_verify *v, const struct km_decision *d,
                     const struct km_raw_outcome *o, const struct km_rule *rule,
                     double level_before);

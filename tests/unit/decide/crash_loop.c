@@ -199,13 +199,13 @@ static void an_operator_ends_the_quarantine_and_the_service_is_started(void **st
 
 	quarantine(l);
 	l->log[0] = '\0';
-	assert_int_equal(command(l->t, l->quarantined_by, KM_CMD_DENY), -ENOENT);
+	assert_int_equal(command(l->t, l->quarantined_by, KM_CMD_DENY), -EBADMSG);
 	assert_int_equal(command(l->t, l->quarantined_by, KM_CMD_APPROVE), 0);
 	drain(l);
 	assert_string_equal(l->log, "RA");
 	assert_false(km_decide_quarantined(l->t->decide, l->t->service[0]->id));
 	assert_int_equal(l->t->service[0]->state, KM_SERVICE_UP);
-	assert_int_equal(command(l->t, l->quarantined_by, KM_CMD_APPROVE), -ENOENT);
+	assert_int_equal(command(l->t, l->quarantined_by, KM_CMD_APPROVE), -EBADMSG);
 	/* And is helped like any other, from the first rung of patience. */
 	wait_ns(l->t, LIVES);
 	crash(l, true);

@@ -272,24 +272,35 @@ static void a_quarantine_survives_a_restart(void **state)
 	expect_no(t, KM_GUARD_QUARANTINE);
 }
 
-static void the_queue_holds_what_its_maximum_says_and_refuses_the_next_call_unchanged(void **state)
+static void a_rule_that_finds_no_room_is_not_heard_and_that_is_counted(void **state)
 {
 	struct world *t = *state;
-	struct km_decision *d;
 
 	leak_rule(t)->guard.mode = KM_OBSERVE;
 	t->decide->queued = KM_DECISIONS_QUEUED_MAX - KM_SAY_MAX + 1;
-	assert_int_equal(speak(t, leak_rule(t), 0), -ENOSPC);
-	assert_int_equal(speak(t, start_rule(t), 0), -ENOSPC);
-	assert_int_equal(outcome(t, 1, KM_OUT_DONE), -ENOSPC);
-	assert_int_equal(command(t, 1, KM_CMD_APPROVE), -ENOSPC);
+	assert_int_equal(speak(t, leak_rule(t), 0), 0);
+	assert_int_equal(speak(t, start_rule(t), 0), 0);
+	assert_int_equal(km_decide_meta(t->decide)->full, 2);
 	assert_int_equal(km_table_count(t->decide->table[KM_T_REPAIR]), 0);
 	assert_int_equal(km_table_count(t->decide->table[KM_T_SAID]), 0);
 	t->decide->queued--;
 	assert_int_equal(speak(t, leak_rule(t), 0), 0);
 	assert_int_equal(t->decide->queued, KM_DECISIONS_QUEUED_MAX - KM_SAY_MAX + 1);
-	d = &t->decide->queue[t->decide->queued - 1];
-	assert_int_equal(d->answer, KM_ANSWER_OBSERVE);
+	assert_int_equal(t->decide->queue[t->decide->queued - 1].answer, KM_ANSWER_OBSERVE);
+}
+
+static void a_decision_too_many_is_counted_not_written_past_the_queue(void **state)
+{
+	struct world *t = *state;
+	uint64_t id;
+
+	assert_int_equal(speak(t, leak_rule(t), 0), 0);
+	id = expect(t, KM_ANSWER_ACT)->id;
+	t->decide->queued = KM_DECISIONS_QUEUED_MAX;
+	assert_int_equal(outcome(t, id, KM_OUT_FAILED), 0);
+	assert_int_equal(t->decide->queued, KM_DECISIONS_QUEUED_MAX);
+	assert_int_equal(km_decide_meta(t->decide)->unsaid, 1);
+	assert_int_equal(repair(t, leak_rule(t), 0)->state, KM_R_RESTING);
 }
 
 static void what_is_due_stays_due_while_there_is_no_room(void **state)
@@ -306,7 +317,7 @@ static void what_is_due_stays_due_while_there_is_no_room(void **state)
 	expect(t, KM_ANSWER_LATER);
 	wait_ns(t, SECOND);
 	t->decide->queued = KM_DECISIONS_QUEUED_MAX;
-	assert_int_equal(tick(t), -ENOSPC);
+	assert_int_equal(tick(t), 0);
 	t->decide->queued = 0;
 	assert_int_equal(km_decide_due_ns(t->decide), t->w.now_ns);
 	assert_int_equal(tick(t), 0);
@@ -324,7 +335,7 @@ static void one_repair_more_than_fits_is_refused_and_counted(void **state)
 		assert_int_equal(km_table_put(t->decide->table[KM_T_REPAIR], key, &r), 1);
 		r->state = KM_R_RESTING;
 	}
-	assert_int_equal(speak(t, leak_rule(t), 0), -ENOSPC);
+	assert_int_equal(speak(t, leak_rule(t), 0), 0);
 	assert_int_equal(km_decide_meta(t->decide)->full, 1);
 	expect_nothing(t);
 }
@@ -338,8 +349,8 @@ int main(void)
 		world_test(a_cooldown_survives_a_restart),
 		world_test(a_cooldown_survives_kill_9_between_intent_and_outcome),
 		world_test(a_quarantine_survives_a_restart),
-		world_test(
-			the_queue_holds_what_its_maximum_says_and_refuses_the_next_call_unchanged),
+		world_test(a_rule_that_finds_no_room_is_not_heard_and_that_is_counted),
+		world_test(a_decision_too_many_is_counted_not_written_past_the_queue),
 		world_test(what_is_due_stays_due_while_there_is_no_room),
 		world_test(one_repair_more_than_fits_is_refused_and_counted),
 	};

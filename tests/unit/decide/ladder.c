@@ -218,7 +218,7 @@ static void an_outcome_that_comes_twice_is_refused_and_counted(void **state)
 	uint64_t id = begin_repair(t);
 
 	assert_int_equal(outcome(t, id, KM_OUT_DONE), 0);
-	assert_int_equal(outcome(t, id, KM_OUT_DONE), -EPROTO);
+	assert_int_equal(outcome(t, id, KM_OUT_DONE), -EBADMSG);
 	assert_int_equal(km_decide_meta(t->decide)->impossible, 1);
 	assert_int_equal(repair(t, leak_rule(t), 0)->state, KM_R_VERIFYING);
 }

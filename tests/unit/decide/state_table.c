@@ -109,7 +109,7 @@ static void fire_cell(struct world *t, enum km_repair_state state, enum km_repai
 	ret = km_repair_fire(&m, event);
 	heard(t, said, sizeof(said));
 	assert_int_equal(km_repair_known(state, event), c != NULL);
-	assert_int_equal(ret, c ? 0 : -EPROTO);
+	assert_int_equal(ret, c ? 0 : -EBADMSG);
 	assert_int_equal(km_decide_meta(t->decide)->impossible, c ? 0 : 1);
 	assert_string_equal(said, c ? c->says : "");
 	r = repair(t, leak_rule(t), 0);

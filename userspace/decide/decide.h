@@ -106,9 +106,9 @@ struct km_decide_world {
 	uint32_t lossy; /* 1: records were lost and not yet reconciled */
 };
 
-/* Each call queues the decisions that follow from it, in order. 0; -EBADMSG: it fits nothing that is
- * open (an outcome that comes twice, an approval of what does not wait): counted, nothing changed.
- * Where a table or the queue is full, it is counted and 0. */
+/* Each call queues the decisions that follow from it, in order. 0; -EBADMSG: it fits nothing that
+ * is open (an outcome that comes twice, an approval of what does not wait), nothing changed. Where
+ * a table or the queue is full, that is counted and 0. */
 int km_decide_match(struct km_decide *d, const struct km_decide_world *w, const struct km_match *m);
 int km_decide_outcome(struct km_decide *d, const struct km_decide_world *w,
                       const struct km_raw_outcome *o);

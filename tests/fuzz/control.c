@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Requests of the control socket. The first byte says who asks: root, a reader, a stranger. Seeds: one
- * request of each command. What is answered must be one strict JSON object. */
+/* Requests of the control socket. The first byte says who asks: root, a reader, a stranger. Seeds:
+ * one request of each command. What is answered must be one strict JSON object. */
 #include "base/buf.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/texts.h"

@@ -77,7 +77,7 @@ struct km_control_reply {
 	enum km_control_effect effect;
 	struct km_raw_command command; /* hdr is filled in by the engine */
 	uint64_t incident_id;
-	uint64_t decision_id;            /* EVIDENCE: 0 the first of the incident */
+	uint64_t decision_id;      /* EVIDENCE: 0 the first of the incident */
 	char service[KM_NAME_MAX]; /* SIGNAL_STREAM: only this one, empty: all */
 };
 

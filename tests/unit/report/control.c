@@ -46,7 +46,7 @@ static void refused_as(struct world *w, const struct km_peer *who, const char *r
 #define REQ(object, command) "{\"version\":1,\"object\":\"" object "\",\"command\":\"" command "\"}"
 #define REQ_ARGS(object, command, args)                                                            \
 	"{\"version\":1,\"object\":\"" object "\",\"command\":\"" command "\",\"args\":{" args "}" \
-	                                                                                       "}"
+	"}"
 
 static void has(const char *body, const char *what)
 {

@@ -64,7 +64,9 @@ static void each_command(void (*cb)(const char *usage, void *userdata), void *us
 	const cJSON *o;
 
 	cJSON_ArrayForEach(o, cJSON_GetObjectItem(km_json_root(doc), "objects"))
+	{
 		each_of(o, cb, userdata);
+	}
 	km_json_free(doc);
 }
 
@@ -140,7 +142,9 @@ static void every_object_has_help_of_its_own(void **state)
 		assert_int_equal(r.code, 0);
 		assert_non_null(strstr(r.out, text(o, "help")));
 		cJSON_ArrayForEach(c, cJSON_GetObjectItem(o, "commands"))
+		{
 			assert_non_null(strstr(r.out, text(c, "help")));
+		}
 		run_free(&r);
 	}
 	km_json_free(doc);

@@ -84,7 +84,8 @@ static void expect_frame(struct side *s, uint32_t kind, const char *text)
 	size_t len;
 
 	assert_int_equal(read_frame(s, &body, &len), kind);
-	assert_non_null(strstr(body, text));
+	if (!body || !strstr(body, text))
+		fail_msg("%s is not in %s", text, body ? body : "nothing");
 	free(body);
 }
 

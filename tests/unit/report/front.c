@@ -174,11 +174,12 @@ static void a_request_may_come_byte_by_byte(void **state)
 {
 	struct stage *s = *state;
 	struct km_frame_hdr hdr = { 4, KM_FRAME_REQUEST };
-	char all[sizeof(hdr) + 4];
+	const char body[] = { '[', '1', '2', ']' };
+	char all[sizeof(hdr) + sizeof(body)];
 	int client = dial(s);
 
 	memcpy(all, &hdr, sizeof(hdr));
-	memcpy(all + sizeof(hdr), "[12]", 4);
+	memcpy(all + sizeof(hdr), body, sizeof(body));
 	for (size_t i = 0; i < sizeof(all); i++)
 		assert_int_equal(send(client, all + i, 1, 0), 1);
 	close(take(s, "[12]"));

@@ -155,6 +155,22 @@ static int wire(struct km_guardian *g)
 	return r;
 }
 
+/* Asks PID to end and waits for it by pidfd; kills it where it does not. */
+static void end_child(int *pid)
+{
+	struct pollfd p = { .events = POLLIN };
+
+	if (*pid <= 0)
+		return;
+	p.fd = (int)syscall(SYS_pidfd_open, *pid, 0);
+	kill(*pid, SIGTERM);
+	if (p.fd < 0 || poll(&p, 1, END_TIMEOUT_MS) == 0)
+		kill(*pid, SIGKILL);
+	waitpid(*pid, NULL, 0);
+	km_close(&p.fd);
+	*pid = -1;
+}
+
 int km_guardian_run(struct km_guardian *g)
 {
 	int r = wire(g);
@@ -173,25 +189,11 @@ int km_guardian_run(struct km_guardian *g)
 		g->status = 1;
 	g->stopping = true;
 	sd_notify(0, "STOPPING=1");
+	/* The engine first: it would take the end of a service for a failure. */
+	end_child(&g->engine_pid);
 	if (g->d->opts.stop_services && g->status == 0 && g->actor)
 		km_actor_stop_all(g->actor);
 	return g->status;
-}
-
-/* Asks PID to end and waits for it by pidfd; kills it where it does not. */
-static void end_child(int *pid)
-{
-	struct pollfd p = { .events = POLLIN };
-
-	if (*pid <= 0)
-		return;
-	p.fd = (int)syscall(SYS_pidfd_open, *pid, 0);
-	kill(*pid, SIGTERM);
-	if (p.fd < 0 || poll(&p, 1, END_TIMEOUT_MS) == 0)
-		kill(*pid, SIGKILL);
-	waitpid(*pid, NULL, 0);
-	km_close(&p.fd);
-	*pid = -1;
 }
 
 void km_guardian_end(struct km_guardian *g)

@@ -199,6 +199,7 @@ static int match_service(struct km_pipeline *p, const struct km_service *s, enum
 		.now_ns = p->meta->now_ns,
 		.service = s,
 		.event = event,
+		.attribute = p->attribute,
 		.predict = p->predict,
 		.ends = km_measure_ends(p->measure, s->id),
 	};

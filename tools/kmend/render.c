@@ -204,7 +204,7 @@ void km_print_table(struct km_cli *cli, const cJSON *array, const struct km_colu
 		fprintf(cli->out, "%s\n", none ? none : "none");
 		return;
 	}
-	for (; columns[n].title && n < COLUMNS_MAX; n++)
+	for (; n < COLUMNS_MAX && columns[n].title; n++)
 		width[n] = width_of(columns[n].title);
 	cJSON_ArrayForEach(row, array) for (size_t i = 0; i < n; i++)
 	{

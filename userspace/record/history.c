@@ -247,5 +247,9 @@ int km_history_commit(struct km_history *h, uint64_t now_ns, uint64_t realtime_n
 		write_old_chunks(h, now_ns / KM_NS_PER_MS);
 		trim(h, realtime_ns, keep_days);
 	}
+	h->audits = 0;
+	if (!h->urgent && now_ns < h->commit_ns)
+		return 0;
+	h->commit_ns = now_ns + KM_HISTORY_LAZY_NS;
 	return km_db_commit(h);
 }

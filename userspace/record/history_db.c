@@ -289,6 +289,7 @@ int km_db_write(struct km_history *h, enum km_statement s, const char *types, ..
 	}
 	h->rows++;
 	h->rows_since_trim++;
+	h->urgent |= s != KM_ST_CHUNK && s != KM_ST_SERVICE;
 	if (!h->writing)
 		rc = step(h, KM_ST_BEGIN);
 	if (rc == SQLITE_OK) {
@@ -308,7 +309,6 @@ int km_db_commit(struct km_history *h)
 {
 	int rc;
 
-	h->audits = 0;
 	if (!h->db || !h->writing)
 		return 0;
 	rc = step(h, KM_ST_COMMIT);
@@ -317,6 +317,7 @@ int km_db_commit(struct km_history *h)
 		return 0;
 	}
 	h->writing = false;
+	h->urgent = false;
 	h->rows = 0;
 	return 0;
 }

@@ -16,6 +16,8 @@
  * found when it is met. */
 #define KM_HISTORY_CHECK_MAX (32 * 1024 * 1024)
 #define KM_HISTORY_RETRY_NS  (60 * KM_NS_PER_S)
+/* Packed samples alone wait so long for their commit: a few pages each time, written once. */
+#define KM_HISTORY_LAZY_NS (10 * KM_NS_PER_S)
 
 enum km_statement {
 	KM_ST_BEGIN,
@@ -40,6 +42,8 @@ struct km_history {
 	sqlite3_stmt *st[KM_ST_MAX];
 	struct km_table *chunks; /* struct km_chunk */
 	bool writing;            /* a transaction is open */
+	bool urgent;             /* ... with more than samples in it */
+	uint64_t commit_ns;      /* when samples alone are committed */
 	uint64_t rows;           /* in it */
 	uint64_t rows_since_trim;
 	uint64_t lost;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One screen: head, services (those in trouble first), open questions, and what was last decided is
- * in the log below it. Every cell is escaped, every line cut to the width. */
+/* One screen: head, open questions, services (those in trouble first), last decisions. Every cell
+ * is escaped, every line cut to the width. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -13,12 +13,17 @@
 #define WIDTH_MAX  512
 #define HEIGHT_MIN 8
 #define HEIGHT_MAX 512
+/* Last decisions shown, where the screen has room for more than that. */
+#define DECISIONS_SHOWN 5
+#define DECISIONS_FROM  16 /* lines */
+#define BPF_OBJECTS_MAX 128
 
 struct screen {
 	const struct km_view *view;
 	struct km_buf *out;
 	unsigned int width;
 	unsigned int left; /* lines */
+	unsigned int kept; /* of them for the decisions */
 };
 
 /* Length of the first COLUMNS characters of UTF-8 text; a wide character counts as one. */
@@ -51,25 +56,46 @@ static void line(struct screen *s, const char *fmt, ...)
 	s->left--;
 }
 
+/* Records that the rings could not take, all types. */
+static uint64_t losses(const struct km_view *v)
+{
+	struct km_bpf_object *o = v->collect ? calloc(BPF_OBJECTS_MAX, sizeof(*o)) : NULL;
+	size_t n = o ? km_collect_bpf_objects(v->collect, o, BPF_OBJECTS_MAX) : 0;
+	uint64_t lost = 0;
+
+	for (size_t i = 0; i < n; i++)
+		lost += o[i].lost;
+	free(o);
+	return lost;
+}
+
+static void counts(struct screen *s)
+{
+	const struct km_view *v = s->view;
+	uint64_t on = 0, all = 0, up_s = (v->now_ns - v->started_ns) / KM_NS_PER_S;
+
+	for (const struct km_source *c = km_view_sources(v); c->name; c++, all++)
+		on += c->available;
+	line(s, "signals %llu of %llu  records %llu (%llu/s, refused %llu, lost %llu)  rules %zu",
+	     (unsigned long long)on, (unsigned long long)all, (unsigned long long)v->records_fed,
+	     (unsigned long long)(v->records_fed / (up_s ? up_s : 1)),
+	     (unsigned long long)v->records_bad, (unsigned long long)losses(v),
+	     v->rules ? v->rules->count : 0);
+}
+
 static void head(struct screen *s)
 {
 	const struct km_view *v = s->view;
 	time_t t = (time_t)(v->realtime_ns / KM_NS_PER_S);
 	char when[32] = "", mode[192], up[32], trouble[512];
-	uint64_t on = 0, all = 0;
 	struct tm tm;
 
 	if (localtime_r(&t, &tm))
 		strftime(when, sizeof(when), "%F %T", &tm);
-	for (const struct km_source *c = km_view_sources(v); c->name; c++, all++)
-		on += c->available;
 	line(s, "kmend  %s  up %s  mode: %s", when,
 	     km_text_duration(v->now_ns - v->started_ns, up, sizeof(up)),
 	     km_text_escape(v->mode, mode, sizeof(mode)));
-	line(s, "signals %llu of %llu  records %llu (bad %llu)  rules %zu  decisions %llu",
-	     (unsigned long long)on, (unsigned long long)all, (unsigned long long)v->records_fed,
-	     (unsigned long long)v->records_bad, v->rules ? v->rules->count : 0,
-	     (unsigned long long)v->decisions);
+	counts(s);
 	if (v->rules_refused)
 		line(s, "rules refused: %s",
 		     km_text_escape(v->rules_refused, trouble, sizeof(trouble)));
@@ -160,7 +186,7 @@ static void services(struct screen *s)
 
 			if (rank(sv, f) != want)
 				continue;
-			if (s->left > 1)
+			if (s->left > s->kept + 1)
 				service(s, sv, f);
 			else
 				hidden++;
@@ -183,6 +209,60 @@ static void waiting(struct screen *s)
 		     km_text_escape(d->rule, rule, sizeof(rule)), (unsigned long long)d->id);
 }
 
+/* The last decisions as the history has them; NULL: none, or no room. */
+static struct km_json *last_decisions(const struct km_view *view, unsigned int height)
+{
+	const struct km_history_filter f = { .limit = DECISIONS_SHOWN };
+	km_autofree(km_buf_freep) struct km_buf *text = NULL;
+	struct km_json *doc = NULL;
+	struct km_json_writer w;
+	struct km_error err;
+
+	if (height < DECISIONS_FROM || km_buf_new(KM_JSON_BYTES_MAX, &text) < 0)
+		return NULL;
+	km_jw_init(&w, text, false);
+	km_history_actions(view->history, &f, &w);
+	if (km_json_parse(km_buf_text(text), text->len, "history", &err, &doc) < 0)
+		return NULL;
+	return doc;
+}
+
+static const char *member(const cJSON *obj, const char *key, char *out, size_t size)
+{
+	const char *s = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(obj, key));
+
+	return km_text_escape(s ? s : "-", out, size);
+}
+
+static void decision(struct screen *s, const cJSON *d)
+{
+	const double ms = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(d, "realtime_ms"));
+	time_t t = ms > 0 && ms < 2.5e14 ? (time_t)(ms / 1000) : 0;
+	char when[16] = "-", name[512], answer[64], verb[64], verdict[64], reason[1024];
+	struct tm tm;
+
+	if (localtime_r(&t, &tm))
+		strftime(when, sizeof(when), "%T", &tm);
+	member(d, "service", name, sizeof(name));
+	name[cut(name, 32)] = '\0';
+	line(s, "%s  %-32s %s %s (%s): %s", when, name, member(d, "answer", answer, sizeof(answer)),
+	     member(d, "verb", verb, sizeof(verb)), member(d, "verdict", verdict, sizeof(verdict)),
+	     member(d, "reason", reason, sizeof(reason)));
+}
+
+static void decisions(struct screen *s, const struct km_json *doc)
+{
+	const cJSON *d;
+
+	if (!s->kept)
+		return;
+	line(s, "LAST DECISIONS");
+	cJSON_ArrayForEach(d, km_json_root(doc))
+	{
+		decision(s, d);
+	}
+}
+
 static unsigned int within(unsigned int v, unsigned int lo, unsigned int hi)
 {
 	return v < lo ? lo : v > hi ? hi : v;
@@ -192,10 +272,14 @@ int km_view_screen(const struct km_view *view, unsigned int width, unsigned int 
                    struct km_buf *out)
 {
 	struct screen s = { view, out, within(width, WIDTH_MIN, WIDTH_MAX),
-		            within(height, HEIGHT_MIN, HEIGHT_MAX) };
+		            within(height, HEIGHT_MIN, HEIGHT_MAX), 0 };
+	km_autofree(km_json_freep) struct km_json *last = last_decisions(view, s.left);
 
+	if (last && cJSON_GetArraySize(km_json_root(last)) > 0)
+		s.kept = (unsigned int)cJSON_GetArraySize(km_json_root(last)) + 1;
 	head(&s);
 	waiting(&s);
 	services(&s);
+	decisions(&s, last);
 	return km_buf_error(out);
 }

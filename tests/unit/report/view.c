@@ -34,6 +34,7 @@ static void the_screen_shows_mode_service_forecast_and_what_waits(void **state)
 	assert_non_null(strstr(s, "/64.0 MiB"));
 	assert_non_null(strstr(s, "memory in "));
 	assert_non_null(strstr(s, "kmend action approve "));
+	assert_non_null(strstr(strstr(s, "LAST DECISIONS"), "ask restart"));
 }
 
 static void the_screen_keeps_to_its_size(void **state)

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+# make bench: what kmend costs, against doing without it, on this machine now.
+# BENCH_ROUNDS: of each pair. BENCH_IDLE: seconds. RESTART_ROUNDS: kills.
+
+BENCH_ROUNDS   ?= 11
+BENCH_IDLE     ?= 60
+RESTART_ROUNDS ?= 200
+BENCHES        := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/*.c))
+
+bench-build:
+	$(Q)tools/packaging/deps --bench
+	$(Q)$(MAKE) --no-print-directory all $(O)/tests/lib/enclose $(O)/tests/lib/demo_service \
+		$(BENCHES)
+
+## bench: cost for others (paired runs beside an A/A row), idle cost, restart time (root)
+bench: bench-build
+	$(Q)tests/bench/run $(O) pairs $(BENCH_ROUNDS)
+	$(Q)tests/bench/run $(O) idle $(BENCH_IDLE)
+	$(Q)tests/bench/run $(O) restart $(RESTART_ROUNDS)
+
+## bench-restart: from the death of a supervised command to its replacement's main() (root)
+bench-restart: bench-build
+	$(Q)tests/bench/run $(O) restart $(RESTART_ROUNDS)
+
+.PHONY: bench bench-build bench-restart

@@ -45,7 +45,7 @@ static const struct km_json_field service_fields[] = {
 	  .min = 100 * KM_NS_PER_MS, .max = 15 * MINUTE_NS },
 	{ "group", KM_JSON_STRING, .offset = AT(def.group), .size = KM_NAME_MAX },
 	{ "autostart", KM_JSON_BOOL, .offset = AT(def.autostart) },
-	{ NULL },
+	{ .key = NULL },
 };
 
 /* Keys that say how kmend runs a command; without one there is nothing they could apply to. */
@@ -60,7 +60,7 @@ static const struct km_json_field limit_fields[] = {
 	  .max = 1 << 22 },
 	{ "nofile", KM_JSON_COUNT, .offset = offsetof(struct km_service_limits, nofile), .min = 8,
 	  .max = 1 << 30 },
-	{ NULL },
+	{ .key = NULL },
 };
 
 static const char *name_fault(const char *s)
@@ -146,6 +146,7 @@ static int check_text(const struct compile *c, const cJSON *obj, const char *key
 static int read_arguments(const struct compile *c, const cJSON *command, char **argv)
 {
 	const cJSON *arg;
+	char **program = argv;
 	const char *fault;
 
 	for (arg = command->child; arg; arg = arg->next, argv++) {
@@ -159,10 +160,9 @@ static int read_arguments(const struct compile *c, const cJSON *command, char **
 		if (!*argv)
 			return -ENOMEM;
 	}
-	arg = command->child;
-	fault = below_root_fault(arg->valuestring);
+	fault = below_root_fault(*program);
 	if (fault)
-		return km_json_fail(c->doc, arg, c->err, "no shell and no PATH are used",
+		return km_json_fail(c->doc, command->child, c->err, "no shell and no PATH are used",
 		                    "the program %s", fault);
 	return 0;
 }
@@ -404,7 +404,7 @@ static const struct km_json_field settings_fields[] = {
 	{ "history", KM_JSON_DURATION, .offset = SET(history_days), .min = DAY_NS,
 	  .max = 365 * DAY_NS },
 	{ "socket_group", KM_JSON_STRING, .offset = SET(socket_group), .size = 64 },
-	{ NULL },
+	{ .key = NULL },
 };
 
 static int read_settings(const struct compile *c, const cJSON *obj, struct km_settings *s)
@@ -442,7 +442,7 @@ static const struct km_json_field top_fields[] = {
 	{ "version", KM_JSON_COUNT, .required = true, .offset = offsetof(struct top, version) },
 	{ "settings", KM_JSON_OBJECT, .offset = offsetof(struct top, settings) },
 	{ "services", KM_JSON_ARRAY, .offset = offsetof(struct top, services) },
-	{ NULL },
+	{ .key = NULL },
 };
 
 static int read_top(const struct compile *c, struct km_config *config)

@@ -150,7 +150,7 @@ static const struct km_json_field budget_fields[] = {
 	  .max = KM_POLICY_BUDGET_MAX },
 	{ "per", KM_JSON_DURATION, .required = true, .offset = offsetof(struct budget_text, per_ns),
 	  .min = KM_NS_PER_S, .max = 7 * 86400 * KM_NS_PER_S },
-	{ NULL },
+	{ .key = NULL },
 };
 
 static int read_budget(const struct compile *c, const cJSON *obj, struct km_budget *ret)
@@ -175,7 +175,7 @@ struct budgets {
 static const struct km_json_field budgets_fields[] = {
 	{ "service", KM_JSON_OBJECT, .offset = offsetof(struct budgets, service) },
 	{ "host", KM_JSON_OBJECT, .offset = offsetof(struct budgets, host) },
-	{ NULL },
+	{ .key = NULL },
 };
 
 static int read_budgets(const struct compile *c, const cJSON *obj, struct km_policy *p)
@@ -206,7 +206,7 @@ static const struct km_json_field top_fields[] = {
 	{ "protect", KM_JSON_ARRAY, .offset = AT(protect) },
 	{ "budget", KM_JSON_OBJECT, .offset = AT(budget) },
 	{ "pause", KM_JSON_BOOL, .offset = AT(pause) },
-	{ NULL },
+	{ .key = NULL },
 };
 
 static int read_top(const struct compile *c, struct km_policy *p)

@@ -187,7 +187,7 @@ static char *repeated(const char *piece, size_t count, const char *end)
 
 	assert_non_null(text);
 	for (i = 0; i < count; i++)
-		memcpy(text + i * len, piece, len);
+		memmove(text + i * len, piece, len + 1);
 	memcpy(text + len * count, end, strlen(end) + 1);
 	return text;
 }

@@ -31,13 +31,13 @@ static const struct km_json_field fields[] = {
 	{ "node", KM_JSON_NODE, .offset = AT(node) },
 	{ "object", KM_JSON_OBJECT, .offset = AT(object) },
 	{ "array", KM_JSON_ARRAY, .offset = AT(array) },
-	{ NULL },
+	{ .key = NULL },
 };
 
 static const struct km_json_field required[] = {
 	{ "flag", KM_JSON_BOOL, .required = true, .offset = AT(flag) },
 	{ "node", KM_JSON_NODE, .offset = AT(node) },
-	{ NULL },
+	{ .key = NULL },
 };
 
 static struct km_json *parse(const char *text)

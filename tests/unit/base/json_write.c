@@ -89,7 +89,7 @@ static void strings_cannot_change_structure_or_drive_a_terminal(void **state)
 		{ "\\", "\"\\\\\"" },
 		{ "\b\t\n\x0b\f\r\x01\x1f\x1b", "\"\\b\\t\\n\\u000b\\f\\r\\u0001\\u001f\\u001b\"" },
 		{ "\x7f\xc2\x9b", "\"\\u007f\\u009b\"" },
-		{ "\xe2\x80\xa8\xe2\x80\xae", "\"\\u2028\\u202e\"" },
+		{ "\xe2\x80\xa8\xe2\x80\xae\xe2\x80\xac", "\"\\u2028\\u202e\\u202c\"" },
 		{ "\xff"
 		  "a\xc3",
 		  "\"\xef\xbf\xbd"

@@ -148,26 +148,26 @@ static void what_keeps_the_host_alive_is_never_touched(void **state)
 static void a_harmless_name_does_not_open_what_is_protected(void **state)
 {
 	static const struct {
-		enum km_service_kind kind;
 		const char *match;
+		enum km_service_kind kind;
 		bool allowed;
 	} cases[] = {
-		{ KM_BY_UNIT, "nginx.service", true },
-		{ KM_BY_UNIT, "ssh.service", false },
-		{ KM_BY_UNIT, "db-1.service", false },
-		{ KM_BY_CGROUP, "/system.slice/nginx.service", true },
-		{ KM_BY_CGROUP, "/system.slice/ssh.service", false },
-		{ KM_BY_CGROUP, "/system.slice/ssh.service/sub", false },
-		{ KM_BY_CGROUP, "/system.slice", false },
-		{ KM_BY_CGROUP, "/user.slice/user-1.slice/user@1.service/app.slice/x", true },
-		{ KM_BY_CGROUP, "/user.slice/user-1.slice/user@1.service", false },
-		{ KM_BY_CGROUP, "/init.scope", false },
-		{ KM_BY_EXECUTABLE, "/usr/sbin/sshd", false },
-		{ KM_BY_EXECUTABLE, "/usr/bin/dbus-daemon", false },
-		{ KM_BY_EXECUTABLE, "/usr/sbin/nginx", true },
-		{ KM_BY_PIDFILE, "/run/sshd.pid", false },
-		{ KM_BY_PIDFILE, "/run/nginx.pid", true },
-		{ KM_BY_CONTAINER, "0123456789ab", true },
+		{ "nginx.service", KM_BY_UNIT, true },
+		{ "ssh.service", KM_BY_UNIT, false },
+		{ "db-1.service", KM_BY_UNIT, false },
+		{ "/system.slice/nginx.service", KM_BY_CGROUP, true },
+		{ "/system.slice/ssh.service", KM_BY_CGROUP, false },
+		{ "/system.slice/ssh.service/sub", KM_BY_CGROUP, false },
+		{ "/system.slice", KM_BY_CGROUP, false },
+		{ "/user.slice/user-1.slice/user@1.service/app.slice/x", KM_BY_CGROUP, true },
+		{ "/user.slice/user-1.slice/user@1.service", KM_BY_CGROUP, false },
+		{ "/init.scope", KM_BY_CGROUP, false },
+		{ "/usr/sbin/sshd", KM_BY_EXECUTABLE, false },
+		{ "/usr/bin/dbus-daemon", KM_BY_EXECUTABLE, false },
+		{ "/usr/sbin/nginx", KM_BY_EXECUTABLE, true },
+		{ "/run/sshd.pid", KM_BY_PIDFILE, false },
+		{ "/run/nginx.pid", KM_BY_PIDFILE, true },
+		{ "0123456789ab", KM_BY_CONTAINER, true },
 	};
 	km_autofree(km_policy_freep) struct km_policy *p = compile(open_wide);
 	struct km_service_def d = { .name = "web" };

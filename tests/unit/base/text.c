@@ -72,9 +72,10 @@ static void nothing_that_drives_a_terminal_passes(void **state)
 		{ "back\\slash", "back\\\\slash" },
 		{ "\xc2\x9b[1m", "\\u{009b}[1m" },
 		{ "\x9b", "\\x9b" },
-		{ "\xe2\x80\xaetxt", "\\u{202e}txt" },
+		{ "\xe2\x80\xaetxt\xe2\x80\xac", "\\u{202e}txt\\u{202c}" },
 		{ "\xe2\x80\xa8\xe2\x80\xa9", "\\u{2028}\\u{2029}" },
-		{ "\xe2\x81\xa6\xe2\x80\x8e\xd8\x9c", "\\u{2066}\\u{200e}\\u{061c}" },
+		{ "\xe2\x81\xa6\xe2\x80\x8e\xd8\x9c\xe2\x81\xa9",
+		  "\\u{2066}\\u{200e}\\u{061c}\\u{2069}" },
 		{ "\xc3", "\\xc3" },
 	};
 	char out[64];

@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The action journal: fixed-size records, append-only, preallocated, checksummed and hash-chained;
- * the intent is on disk before the act. Segment files DIR/journal-NNNNNNNN; each record holds the
- * digest of the one before, the first of a segment that of the last of the segment before. Damage:
- * the good prefix is kept, the bad file set aside as NAME.damaged, a new segment begun, and
- * degraded set. */
+/* The action journal: a chain (base/chain.h) of fixed-size records in DIR/journal-NNNNNNNN; the intent
+ * is on disk before the act. */
 #ifndef KM_JOURNAL_H
 #define KM_JOURNAL_H
 
+#include "base/chain.h"
 #include "collect/raw.h"
-#include "base/sha256.h"
 
-#define KM_JOURNAL_RECORD_SIZE 1024
-#define KM_JOURNAL_SEGMENT_RECORDS \
-	1024 /* 1 MiB, written with zeros beforehand: no space is needed later */
+#define KM_JOURNAL_RECORD_SIZE     KM_CHAIN_RECORD_SIZE
+#define KM_JOURNAL_SEGMENT_RECORDS KM_CHAIN_SEGMENT_RECORDS
 
 enum km_journal_kind {
-	KM_J_OPEN = 1,    /* a segment begins */
+	KM_J_OPEN = KM_CHAIN_OPEN,
 	KM_J_INTENT = 2,  /* about to act */
 	KM_J_OUTCOME = 3, /* what came of it */
 	KM_J_STARTED = 4, /* a supervised main process: tgid, start_ns, cgroup_id, for adoption */
@@ -32,15 +28,16 @@ struct km_journal_record {
 	uint64_t t_ns;     /* boot time */
 	uint64_t realtime_ns;
 	uint8_t boot_id[16]; /* boot times compare only within one boot */
-	uint64_t intent_id;
+	uint64_t intent_id;  /* OPEN: the highest so far */
+	int32_t error;
+	uint32_t
+		state; /* enum km_outcome_state; of an intent: 1 if it counts against the budgets */
 	uint64_t cgroup_id;
 	uint64_t start_ns;
 	uint64_t limit;
 	uint32_t tgid;
 	uint32_t verb;
 	int32_t signal;
-	int32_t error;
-	uint32_t state; /* enum km_outcome_state */
 	uint32_t pad;
 	uint8_t invocation[16]; /* systemd's InvocationID before the act, zeros if there is none */
 	char service[KM_NAME_MAX];
@@ -53,28 +50,21 @@ struct km_journal_record {
 _Static_assert(sizeof(struct km_journal_record) == KM_JOURNAL_RECORD_SIZE,
                "the journal record is an ABI");
 
-struct km_journal;
+_Static_assert(offsetof(struct km_journal_record, error) == offsetof(struct km_chain_record, error),
+               "head of a chain's record");
+_Static_assert(offsetof(struct km_journal_record, previous) ==
+                       offsetof(struct km_chain_record, previous),
+               "tail of a chain's record");
 
 /* Opens or begins the journal in DIR_FD for writing; what was there is verified. CB sees every good
- * record, oldest first, before the call returns. *RET is the caller's. */
+ * record, oldest first, before the call returns. *RET is the caller's: km_chain_close(), and
+ * km_chain_degraded(), _room() and _prepare() as they are. */
 int km_journal_open(int dir_fd, void (*cb)(void *userdata, const struct km_journal_record *r),
-                    void *userdata, struct km_journal **ret);
-struct km_journal *km_journal_close(struct km_journal *j);
-KM_DEFINE_FREEP(struct km_journal, km_journal_close)
+                    void *userdata, struct km_chain **ret);
+/* As km_chain_add(). */
+int km_journal_add(struct km_chain *j, struct km_journal_record *r);
 
-/* Fills in magic to boot_id, chain and digest of *R, writes and syncs it. -EIO after a failed sync:
- * the segment is left, a new one begun, degraded set, and the record is NOT to be taken as written.
- */
-int km_journal_add(struct km_journal *j, struct km_journal_record *r);
-bool km_journal_degraded(const struct km_journal *j);
-
-struct km_journal_report {
-	uint64_t records;
-	uint64_t segments;
-	uint64_t bad_sequence; /* first bad record, 0: none */
-	char file[64];         /* in which segment */
-	char what[128];        /* what is wrong there, empty: nothing */
-};
+#define km_journal_report km_chain_report
 
 /* Read-only proof of the whole chain. 0 good, -EBADMSG with *RET filled in, or another errno. CB
  * may be NULL. */

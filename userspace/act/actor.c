@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The actor: its two ends (engine socket, journal), its clock, and how an act is over. */
+#include "act/internal.h"
+
+/* What the engine does not take waits here; nothing waits for the engine. */
+static int flush(struct km_actor *a)
+{
+	int r = 0;
+
+	while (r == 0 && a->queue->len > 0) {
+		const struct km_message_hdr *h = (const void *)a->queue->data;
+		size_t size = h->size;
+
+		r = km_message_send(a->o.engine_sock, h, size, -1);
+		if (r == 0)
+			km_buf_eat(a->queue, size);
+	}
+	if (r < 0 && r != -EAGAIN)
+		return r;
+	return km_loop_change(a->o.loop, a->o.engine_sock, EPOLLIN | (r < 0 ? EPOLLOUT : 0));
+}
+
+void km_actor_send(struct km_actor *a, const void *msg, size_t size)
+{
+	if (a->queue->len + size > a->queue->max)
+		a->lost = true;
+	else
+		km_buf_add(a->queue, msg, size);
+	flush(a);
+}
+
+void km_actor_say(struct km_actor *a, const struct km_journal_record *r, bool recovered)
+{
+	struct km_act_outcome m = {
+		.hdr = { KM_ACT_OUTCOME, KM_ACT_VERSION, sizeof(m) },
+		.outcome = { .hdr = { .type = KM_RAW_OUTCOME,
+		                      .size = sizeof(m.outcome),
+		                      .ktime_ns = km_now_ns(),
+		                      .cgroup_id = r->cgroup_id },
+		             .intent_id = r->intent_id,
+		             .state = r->state,
+		             .verb = r->verb,
+		             .error = r->error,
+		             .tgid = r->tgid,
+		             .start_ns = r->start_ns,
+		             .recovered = recovered },
+	};
+
+	memcpy(m.outcome.service, r->service, sizeof(m.outcome.service));
+	memcpy(m.outcome.detail, r->detail, sizeof(m.outcome.detail));
+	km_actor_send(a, &m, sizeof(m));
+}
+
+void km_actor_rearm(struct km_actor *a)
+{
+	uint64_t at = UINT64_MAX;
+
+	for (const struct km_act *act = a->act; act < a->act + KM_ACTS_MAX; act++) {
+		if (act->phase != KM_ACT_FREE && act->deadline_ns < at)
+			at = act->deadline_ns;
+		if (act->phase == KM_ACT_GONE && act->kill_ns < at)
+			at = act->kill_ns;
+	}
+	km_loop_timer_set(a->o.loop, a->timer_fd, at == UINT64_MAX ? 0 : at, 0);
+}
+
+void km_actor_ready(struct km_actor *a)
+{
+	struct km_act_plain m = {
+		.hdr = { KM_ACT_READY, KM_ACT_VERSION, sizeof(m) },
+		.t_ns = km_now_ns(),
+		.intent_id = a->last_intent_id,
+	};
+
+	for (const struct km_act *act = a->act; act < a->act + KM_ACTS_MAX; act++)
+		if (act->recovered)
+			return;
+	if (a->recovered && !a->ready)
+		km_actor_send(a, &m, sizeof(m));
+	a->ready = a->recovered;
+}
+
+int km_act_intend(struct km_act *act)
+{
+	int r;
+
+	act->rec.kind = KM_J_INTENT;
+	r = km_journal_add(act->actor->journal, &act->rec);
+	act->intended = r == 0;
+	if (r < 0)
+		km_act_finish(act, KM_OUT_REFUSED, r, "the intent cannot be written");
+	return r;
+}
+
+static void release(struct km_act *act)
+{
+	int *fds[] = { &act->events_fd, &act->exec_fd };
+
+	for (size_t i = 0; i < KM_ARRAY_SIZE(fds); i++) {
+		if (*fds[i] >= 0)
+			km_loop_remove(act->actor->o.loop, *fds[i]);
+		km_close(fds[i]);
+	}
+	act->slot = sd_bus_slot_unref(act->slot);
+	if (act->child && act->child->act == act)
+		act->child->act = NULL;
+	act->phase = KM_ACT_FREE;
+	act->recovered = false;
+}
+
+void km_act_finish(struct km_act *act, enum km_outcome_state state, int error, const char *detail)
+{
+	struct km_actor *a = act->actor;
+	struct km_journal_record *r = &act->rec;
+
+	if (act->child && act->child->act == act) {
+		r->tgid = act->child->tgid;
+		r->start_ns = act->child->start_ns;
+	}
+	r->kind = act->intended ? KM_J_OUTCOME : KM_J_REFUSED;
+	r->state = state;
+	r->error = error;
+	memset(r->detail, 0, sizeof(r->detail));
+	km_copy(r->detail, sizeof(r->detail), detail);
+	/* After a failed sync there is a new segment: the outcome is a new record there. */
+	if (!act->quiet && km_journal_add(a->journal, r) < 0 && km_journal_add(a->journal, r) < 0)
+		a->lost = true;
+	km_actor_say(a, r, act->recovered);
+	release(act);
+	km_actor_rearm(a);
+	km_chain_prepare(a->journal);
+}
+
+static int on_timer(void *userdata, int fd, uint32_t events)
+{
+	struct km_actor *a = userdata;
+
+	(void)fd;
+	(void)events;
+	for (struct km_act *act = a->act; act < a->act + KM_ACTS_MAX; act++) {
+		if (act->phase == KM_ACT_GONE || act->phase == KM_ACT_EXEC)
+			km_command_advance(act);
+		else if (act->phase != KM_ACT_FREE && km_now_ns() >= act->deadline_ns)
+			km_unit_overdue(act);
+	}
+	km_actor_rearm(a);
+	km_actor_ready(a);
+	return 0;
+}
+
+static int on_engine(void *userdata, int fd, uint32_t events)
+{
+	struct km_actor *a = userdata;
+	/* Longer than the longest: what is too long is seen to be. */
+	_Alignas(8) char msg[sizeof(struct km_act_request) + 8];
+	ssize_t n = events & EPOLLOUT ? flush(a) : 0;
+
+	if (n < 0 || !(events & ~(uint32_t)EPOLLOUT))
+		return (int)n;
+	n = km_message_recv(fd, msg, sizeof(msg), NULL);
+	if (n > 0 || n == -EBADMSG)
+		km_request_receive(a, msg, n > 0 ? (size_t)n : 0);
+	else if (n != -EAGAIN)
+		return n ? (int)n : -EPIPE; /* nobody to act for: what runs goes on running */
+	return 0;
+}
+
+static int make_children(struct km_actor *a)
+{
+	const struct km_config *c = a->o.config;
+	struct rlimit files, more;
+
+	/* A directory or three for each command must fit; the commands get the old limits. */
+	getrlimit(RLIMIT_NOFILE, &files);
+	more = (struct rlimit){ files.rlim_max, files.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &more);
+	a->child = calloc(c->service_count + 1, sizeof(*a->child));
+	if (!a->child)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->service_count; i++) {
+		struct km_child *child = &a->child[a->child_count];
+
+		if (c->services[i].kind != KM_BY_COMMAND)
+			continue;
+		a->child_count++;
+		*child = (struct km_child){ .actor = a, .def = &c->services[i], .pidfd = -1 };
+		child->spawn.def = child->def;
+		child->spawn.cgroup_dir = child->spawn.v1_dir[0] = child->spawn.v1_dir[1] = -1;
+		child->spawn.files = files;
+		km_command_prepare(
+			child); /* tried again, and its failure said, at the first start */
+	}
+	return 0;
+}
+
+int km_actor_new(const struct km_actor_opts *opts, struct km_actor **ret)
+{
+	km_autofree(km_actor_freep) struct km_actor *a = calloc(1, sizeof(*a));
+	km_autofree(km_recover_freep) struct km_recovery *recovery = NULL;
+	int r;
+
+	if (!a)
+		return -ENOMEM;
+	a->o = *opts;
+	a->timer_fd = -1;
+	for (struct km_act *act = a->act; act < a->act + KM_ACTS_MAX; act++)
+		*act = (struct km_act){ .actor = a, .events_fd = -1, .exec_fd = -1 };
+	r = km_buf_new(KM_ACT_QUEUE_BYTES, &a->queue);
+	if (r == 0)
+		r = make_children(a);
+	if (r == 0)
+		r = km_recover_open(a, &recovery);
+	if (r == 0)
+		r = km_loop_timer(opts->loop, KM_NS_PER_S, on_timer, a, &a->timer_fd);
+	if (r == 0)
+		r = km_loop_add(opts->loop, opts->engine_sock, EPOLLIN, on_engine, a);
+	if (r < 0)
+		return r;
+	km_recover_run(a, recovery);
+	*ret = km_take(a);
+	return 0;
+}
+
+struct km_actor *km_actor_free(struct km_actor *a)
+{
+	if (!a)
+		return NULL;
+	for (struct km_act *act = a->act; act < a->act + KM_ACTS_MAX; act++)
+		release(act);
+	km_unit_close(a);
+	for (size_t i = 0; i < a->child_count; i++)
+		km_command_free(&a->child[i]);
+	free(a->child);
+	if (a->timer_fd >= 0)
+		km_loop_remove(a->o.loop, a->timer_fd);
+	km_loop_remove(a->o.loop, a->o.engine_sock);
+	km_buf_free(a->queue);
+	km_chain_close(a->journal);
+	free(a);
+	return NULL;
+}
+
+uint64_t km_actor_engine_seen_ns(const struct km_actor *a)
+{
+	return a->engine_seen_ns;
+}
+
+bool km_actor_degraded(const struct km_actor *a)
+{
+	return a->lost || km_chain_degraded(a->journal);
+}

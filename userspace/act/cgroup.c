@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+/* A supervised command's directory of cgroup v2: who is in it, its end, and the mark that a new
+ * process leaves there just before its execve(). The mark is an extended attribute (user.* on
+ * cgroupfs: 5.7): it lives exactly as long as what it tells of, over a kill of the actor and not
+ * over a boot, and needs no sync. */
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include "act/internal.h"
+
+#define MARK "user.kmend.intent"
+
+static int write_at(int dir, const char *name, const char *text)
+{
+	km_autoclose int fd = openat(dir, name, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 || write(fd, text, strlen(text)) < 0 ? -errno : 0;
+}
+
+int km_cgroup_pids(int dir, uint32_t ret[KM_CGROUP_PIDS_MAX])
+{
+	int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	int n = 0;
+
+	if (!f)
+		return -errno;
+	while (n < KM_CGROUP_PIDS_MAX && fscanf(f, "%u", &ret[n]) == 1)
+		n++;
+	fclose(f);
+	return n;
+}
+
+bool km_cgroup_has(int dir, uint64_t tgid)
+{
+	uint32_t pids[KM_CGROUP_PIDS_MAX];
+
+	for (int i = km_cgroup_pids(dir, pids); i > 0; i--)
+		if (pids[i - 1] == tgid)
+			return true;
+	return false;
+}
+
+void km_cgroup_kill(int dir)
+{
+	uint32_t pids[KM_CGROUP_PIDS_MAX];
+
+	for (int i = km_cgroup_pids(dir, pids); i > 0; i--) {
+		km_autoclose int fd = (int)syscall(SYS_pidfd_open, pids[i - 1], 0);
+
+		/* Listed while the pidfd holds it: it is that one. */
+		if (fd >= 0 && km_cgroup_has(dir, pids[i - 1]))
+			km_pidfd_kill(fd, SIGKILL);
+	}
+}
+
+int km_cgroup_mark(int dir, struct km_cgroup_mark *ret)
+{
+	ssize_t n = fgetxattr(dir, MARK, ret, sizeof(*ret));
+
+	return n < 0 ? -errno : n != sizeof(*ret) ? -ENODATA : 0;
+}
+
+void km_cgroup_mark_set(int dir, uint64_t intent_id)
+{
+	struct km_cgroup_mark m = { intent_id, (uint64_t)getpid() };
+
+	fsetxattr(dir, MARK, &m, sizeof(m), 0);
+}
+
+void km_cgroup_mark_clear(int dir)
+{
+	fremovexattr(dir, MARK);
+}
+
+int km_cgroup_prepare(const char *root, const char *name, const char *file, uint64_t value,
+                      int *ret_dir)
+{
+	char path[KM_PATH_MAX + KM_NAME_MAX + 2], text[32];
+	km_autoclose int dir = -1;
+	int r = 0;
+
+	if (!root)
+		return -ENOENT;
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return -errno;
+	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (dir < 0)
+		return -errno;
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	if (value != KM_UNKNOWN)
+		r = write_at(dir, file, text);
+	if (r == 0)
+		*ret_dir = km_take_fd(&dir);
+	return r;
+}

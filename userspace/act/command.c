@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Supervised commands: prepared at start, then stopped and started by events alone. */
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "act/internal.h"
+
+struct km_child *km_command_child(struct km_actor *a, const char *service)
+{
+	for (struct km_child *c = a->child; c < a->child + a->child_count; c++)
+		if (strcmp(c->def->name, service) == 0)
+			return c;
+	return NULL;
+}
+
+static int prepare_user(struct km_spawn *s)
+{
+	struct passwd *pw;
+
+	s->group_count = -1;
+	if (!s->def->user[0] || strcmp(s->def->user, "root") == 0)
+		return 0;
+	pw = getpwnam(s->def->user);
+	if (!pw)
+		return -ENOENT;
+	s->uid = pw->pw_uid;
+	s->gid = pw->pw_gid;
+	s->group_count = KM_GROUPS_MAX;
+	return getgrouplist(pw->pw_name, pw->pw_gid, s->groups, &s->group_count) < 0 ? -E2BIG : 0;
+}
+
+/* A limit goes where its controller is: v1 or, without one, v2. */
+int km_command_prepare(struct km_child *c)
+{
+	const struct km_actor_opts *o = &c->actor->o;
+	const struct km_service_limits *want = &c->def->limits;
+	const struct {
+		const char *v1_root, *v1_file, *v2_file;
+		uint64_t value;
+	} limits[2] = {
+		{ o->memory_root, "memory.limit_in_bytes", "memory.max", want->memory_bytes },
+		{ o->pids_root, "pids.max", "pids.max", want->pids },
+	};
+	struct km_spawn *s = &c->spawn;
+	struct stat st = { 0 };
+	int r = prepare_user(s);
+
+	for (int i = 0; r == 0 && i < 2; i++) {
+		bool v1 = limits[i].v1_root;
+
+		km_close(&s->cgroup_dir);
+		km_close(&s->v1_dir[i]);
+		r = km_cgroup_prepare(o->cgroup_root, c->def->name, limits[i].v2_file,
+		                      v1 ? KM_UNKNOWN : limits[i].value, &s->cgroup_dir);
+		if (r == 0 && v1)
+			r = km_cgroup_prepare(limits[i].v1_root, c->def->name, limits[i].v1_file,
+			                      limits[i].value, &s->v1_dir[i]);
+	}
+	if (want->nofile != KM_UNKNOWN)
+		s->files = (struct rlimit){ want->nofile, want->nofile };
+	/* kernfs: the 64-bit id is the inode number (5.5, 40430452fd5d). */
+	c->cgroup_id = r == 0 && fstat(s->cgroup_dir, &st) == 0 ? st.st_ino : 0;
+	c->prepared = r == 0;
+	return r;
+}
+
+static void say_child(const struct km_child *c, int status)
+{
+	struct km_act_child m = {
+		.hdr = { KM_ACT_CHILD, KM_ACT_VERSION, sizeof(m) },
+		.process = { .hdr = { .type = KM_RAW_PROCESS,
+		                      .size = sizeof(m.process),
+		                      .ktime_ns = km_now_ns(),
+		                      .cgroup_id = c->cgroup_id },
+		             .tgid = c->tgid,
+		             .start_ns = c->start_ns,
+		             .source = KM_FROM_EXIT_WATCH,
+		             .wait_status = status },
+	};
+
+	km_copy(m.process.service, sizeof(m.process.service), c->def->name);
+	km_actor_send(c->actor, &m, sizeof(m));
+}
+
+void km_command_started(struct km_child *c, uint64_t intent_id)
+{
+	struct km_journal_record r = {
+		.kind = KM_J_STARTED,
+		.intent_id = intent_id,
+		.tgid = c->tgid,
+		.start_ns = c->start_ns,
+		.cgroup_id = c->cgroup_id,
+	};
+
+	km_copy(r.service, sizeof(r.service), c->def->name);
+	if (km_journal_add(c->actor->journal, &r) < 0)
+		c->actor->lost = true;
+}
+
+/* Reaps the main process; its wait status, or -1 where it is not our child (adopted). */
+static int forget(struct km_child *c)
+{
+	siginfo_t info = { 0 };
+	int status = -1;
+
+	if (waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED) == 0)
+		status = info.si_code == CLD_EXITED
+		                 ? info.si_status << 8
+		                 : info.si_status | (info.si_code == CLD_DUMPED) << 7;
+	km_loop_remove(c->actor->o.loop, c->pidfd);
+	km_close(&c->pidfd);
+	return status;
+}
+
+static int on_exec(void *userdata, int fd, uint32_t events);
+
+static void start(struct km_act *act)
+{
+	struct km_child *c = act->child;
+	struct km_spawned child;
+	int r;
+
+	c->spawn.intent_id = act->rec.intent_id;
+	r = km_spawn(&c->spawn, &child);
+	if (r < 0) {
+		km_act_finish(act, KM_OUT_FAILED, r, "not started: no new process");
+		return;
+	}
+	act->phase = KM_ACT_EXEC;
+	act->exec_fd = child.exec_fd;
+	km_command_watch(c, child.tgid, 0, child.pidfd);
+	km_loop_add(c->actor->o.loop, child.exec_fd, EPOLLIN, on_exec, act);
+}
+
+/* The child reached its execve(), or said why not. */
+static int on_exec(void *userdata, int fd, uint32_t events)
+{
+	struct km_act *act = userdata;
+	struct km_child *c = act->child;
+	struct km_spawn_error e = { .error = -EINTR, .step = "killed" };
+	struct km_identity id = { .before_exec = true };
+	char detail[128];
+	ssize_t n = read(fd, &e, sizeof(e));
+
+	(void)events;
+	if (n < 0 && errno == EAGAIN)
+		return 0;
+	/* The pipe also closes when it is killed on the way; it is not reaped, so the number is
+	 * still its own. */
+	if (n == 0)
+		km_identity_read(c->tgid, &id);
+	if (!id.before_exec) {
+		c->start_ns = id.start_ns;
+		c->running = true;
+		km_command_started(c, act->rec.intent_id);
+		km_act_finish(act, KM_OUT_DONE, 0, "started");
+		return 0;
+	}
+	forget(c); /* it ends by itself, at once */
+	c->tgid = 0;
+	if (n == 0 && !c->spawn.by_fork) {
+		/* Nothing has run yet: once more, in the way that a killed cgroup allows. */
+		c->spawn.by_fork = true;
+		km_loop_remove(c->actor->o.loop, fd);
+		km_close(&act->exec_fd);
+		start(act);
+		return 0;
+	}
+	snprintf(detail, sizeof(detail), "not started: %.27s: %s", e.step, strerror(-e.error));
+	km_act_finish(act, KM_OUT_FAILED, e.error, detail);
+	return 0;
+}
+
+static int on_exit_of_main(void *userdata, int fd, uint32_t events)
+{
+	struct km_child *c = userdata;
+	uint32_t tgid = c->tgid;
+
+	(void)fd;
+	(void)events;
+	if (c->act && c->act->phase == KM_ACT_EXEC)
+		on_exec(c->act, c->act->exec_fd, EPOLLIN);
+	if (c->tgid != tgid)
+		return 0; /* it was never the main process; another may be on its way */
+	say_child(c, forget(c));
+	c->tgid = 0;
+	if (c->act)
+		km_command_advance(c->act);
+	return 0;
+}
+
+int km_command_watch(struct km_child *c, uint32_t tgid, uint64_t start_ns, int pidfd)
+{
+	c->tgid = tgid;
+	c->start_ns = start_ns;
+	c->pidfd = pidfd;
+	c->running = false;
+	return km_loop_add(c->actor->o.loop, pidfd, EPOLLIN, on_exit_of_main, c);
+}
+
+static int on_cgroup_event(void *userdata, int fd, uint32_t events)
+{
+	char text[128];
+
+	(void)events;
+	(void)!pread(fd, text, sizeof(text), 0); /* arms the next notification */
+	km_command_advance(userdata);
+	return 0;
+}
+
+static void watch_cgroup(struct km_act *act)
+{
+	char text[128];
+
+	if (act->events_fd >= 0)
+		return;
+	act->events_fd =
+		openat(act->child->spawn.cgroup_dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	if (act->events_fd >= 0 && pread(act->events_fd, text, sizeof(text), 0) > 0)
+		km_loop_add(act->actor->o.loop, act->events_fd, EPOLLPRI, on_cgroup_event, act);
+}
+
+/* Whoever is still there when patience is over, or without its main process, is killed. */
+static void kill_rest(struct km_act *act)
+{
+	struct km_child *c = act->child;
+
+	if (c->tgid && km_now_ns() < act->kill_ns)
+		return;
+	act->kill_ns = km_now_ns() + KM_KILL_PERIOD_NS;
+	if (c->tgid)
+		km_pidfd_kill(c->pidfd, SIGKILL);
+	km_cgroup_kill(c->spawn.cgroup_dir);
+}
+
+void km_command_advance(struct km_act *act)
+{
+	struct km_child *c = act->child;
+	uint32_t pids[KM_CGROUP_PIDS_MAX];
+	bool overdue = km_now_ns() >= act->deadline_ns;
+
+	if (act->phase == KM_ACT_EXEC) {
+		if (!overdue)
+			return;
+		km_pidfd_kill(c->pidfd, SIGKILL); /* not later, when nobody waits for it */
+		km_act_finish(act, KM_OUT_FAILED, -ETIMEDOUT, "did not reach its execve in time");
+		return;
+	}
+	watch_cgroup(act);
+	if (c->tgid || km_cgroup_pids(c->spawn.cgroup_dir, pids) != 0) {
+		kill_rest(act);
+		if (overdue)
+			km_act_finish(act, KM_OUT_FAILED, -ETIMEDOUT, "did not end in time");
+	} else if (act->rec.verb == KM_STOP) {
+		km_act_finish(act, KM_OUT_DONE, 0, "stopped");
+	} else {
+		start(act);
+	}
+}
+
+static void terminate(const struct km_child *c)
+{
+	km_pidfd_kill(c->pidfd, SIGTERM);
+	km_pidfd_kill(c->pidfd, SIGCONT); /* a stopped one could not end */
+}
+
+/* START, STOP and RESTART: the old one ends (START: only if it is ending already), its cgroup is
+ * emptied, the new one starts. */
+void km_command_begin(struct km_act *act)
+{
+	struct km_child *c = act->child;
+	struct km_identity id = { .dying = true };
+	int r;
+
+	c->act = act;
+	c->started = true;
+	act->rec.tgid = c->tgid;
+	act->rec.start_ns = c->start_ns;
+	act->rec.cgroup_id = c->cgroup_id;
+	if (km_act_intend(act) < 0)
+		return;
+	r = c->prepared ? 0 : km_command_prepare(c);
+	if (r < 0) {
+		km_act_finish(act, KM_OUT_FAILED, r,
+		              "its user, limits or cgroup cannot be prepared");
+		return;
+	}
+	act->phase = KM_ACT_GONE;
+	act->kill_ns = km_now_ns() + c->def->stop_timeout_ns;
+	if (act->rec.verb == KM_START && c->tgid) {
+		/* The kernel tells of an exit before it has given the ports back. */
+		km_identity_read(c->tgid, &id);
+		if (c->running && !id.dying) {
+			km_act_finish(act, KM_OUT_DONE, 0, "was running already");
+			return;
+		}
+	} else if (c->tgid) {
+		terminate(c);
+	}
+	km_command_advance(act);
+}
+
+void km_command_free(struct km_child *c)
+{
+	if (c->pidfd >= 0)
+		km_loop_remove(c->actor->o.loop, c->pidfd);
+	km_close(&c->pidfd);
+	km_close(&c->spawn.cgroup_dir);
+	km_close(&c->spawn.v1_dir[0]);
+	km_close(&c->spawn.v1_dir[1]);
+}
+
+/* Whether something of C is left; what has outlived its main process or its patience is killed. */
+static bool still_ending(const struct km_child *c, uint64_t begun_ns)
+{
+	uint32_t pids[KM_CGROUP_PIDS_MAX];
+
+	if (!c->prepared || (!c->tgid && km_cgroup_pids(c->spawn.cgroup_dir, pids) == 0))
+		return false;
+	if (!c->tgid || km_now_ns() >= begun_ns + c->def->stop_timeout_ns)
+		km_cgroup_kill(c->spawn.cgroup_dir);
+	return true;
+}
+
+int km_actor_stop_all(struct km_actor *a)
+{
+	uint64_t begun = km_now_ns(), longest = 0;
+	bool left = true;
+
+	km_loop_remove(a->o.loop, a->o.engine_sock); /* no new acts meanwhile */
+	for (struct km_child *c = a->child; c < a->child + a->child_count; c++) {
+		if (c->tgid)
+			terminate(c);
+		if (c->def->stop_timeout_ns > longest)
+			longest = c->def->stop_timeout_ns;
+	}
+	while (left && km_now_ns() < begun + longest + KM_RECOVER_NS) {
+		left = false;
+		for (struct km_child *c = a->child; c < a->child + a->child_count; c++)
+			left |= still_ending(c, begun);
+		/* Exits wake it at once; 10 ms is how often the kernel says that a cgroup is empty. */
+		if (left && km_loop_once(a->o.loop, 10) < 0)
+			break;
+	}
+	return left ? -ETIMEDOUT : 0;
+}

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this folder share. An act's life: checked (request.c), begun (verbs.c), carried
+ * on by events (command.c, unit.c) or its deadline, finished (actor.c). */
+#ifndef KM_ACT_INTERNAL_H
+#define KM_ACT_INTERNAL_H
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <systemd/sd-bus.h>
+
+#include "act/actor.h"
+#include "act/journal.h"
+
+/* Acts at work at once: more would make a storm out of one cause; each service has one at most. */
+#define KM_ACTS_MAX 4
+/* Intent, start, outcome, and the outcome again after a failed sync. */
+#define KM_ACT_RECORDS 4
+/* Supplementary groups of a service's user; more is a mistake in the host's group file. */
+#define KM_GROUPS_MAX 64
+/* SIGKILL again to what was forked while its parent was killed. */
+#define KM_KILL_PERIOD_NS (100 * KM_NS_PER_MS)
+/* Processes of one cgroup that one pass looks at; what is above is seen by the next pass. */
+#define KM_CGROUP_PIDS_MAX 1024
+/* Waiting for the engine to read: adoption says one outcome for each service, then acts. */
+#define KM_ACT_QUEUE_BYTES ((KM_SERVICES_MAX + 64) * 1024)
+/* For the manager's answer about an interrupted act, and for the killed to be gone. */
+#define KM_RECOVER_NS (5 * KM_NS_PER_S)
+
+/* identity.c: who a process is. */
+
+struct km_identity {
+	uint32_t tgid;
+	uint64_t start_ns; /* boot time, cut to clock ticks (10 ms) as /proc shows it */
+	bool dying;        /* in do_exit() or a zombie: its ports may still be taken */
+	bool before_exec;  /* forked and did not execve() yet */
+};
+
+/* -ESRCH: no such process. */
+int km_identity_read(uint32_t tgid, struct km_identity *ret);
+/* Whether two start times are of one process, as far as clock ticks tell. */
+bool km_identity_same(uint64_t start_ns, uint64_t other_ns);
+/* A pidfd of exactly the process TGID that began at START_NS (0: whoever it is). -ESRCH: another. */
+int km_identity_open(uint32_t tgid, uint64_t start_ns, int *ret_pidfd);
+int km_pidfd_kill(int pidfd, int signal);
+
+/* cgroup.c: a supervised command's directory of cgroup v2. */
+
+/* Processes in it, at most KM_CGROUP_PIDS_MAX; one outside our PID namespace is 0. */
+int km_cgroup_pids(int dir, uint32_t ret[KM_CGROUP_PIDS_MAX]);
+bool km_cgroup_has(int dir, uint64_t tgid);
+/* SIGKILL to all that are in it now. Not by cgroup.kill: since 6.14 ("cgroup: fix race between fork
+ * and cgroup.kill") who is cloned into a cgroup that was ever killed so dies at birth. */
+void km_cgroup_kill(int dir);
+/* Which intent last reached its execve() in this cgroup, and as which process. */
+struct km_cgroup_mark {
+	uint64_t intent_id;
+	uint64_t tgid;
+};
+/* -ENODATA: none; -EOPNOTSUPP: before 5.7. */
+int km_cgroup_mark(int dir, struct km_cgroup_mark *ret);
+void km_cgroup_mark_set(int dir, uint64_t intent_id);
+void km_cgroup_mark_clear(int dir);
+/* ROOT/NAME, made if it is not there; FILE in it set to VALUE unless that is KM_UNKNOWN. */
+int km_cgroup_prepare(const char *root, const char *name, const char *file, uint64_t value,
+                      int *ret_dir);
+
+/* spawn.c: from a definition to a running program. */
+
+struct km_spawn {
+	const struct km_service_def *def;
+	uint64_t intent_id;
+	int cgroup_dir;
+	int v1_dir[2];       /* memory and pids, -1: none */
+	bool by_fork;        /* not cloned into its cgroup: see km_cgroup_kill() */
+	struct rlimit files; /* RLIMIT_NOFILE */
+	uint32_t uid, gid;
+	uint32_t groups[KM_GROUPS_MAX];
+	int group_count; /* -1: stays root, nothing is changed */
+};
+
+struct km_spawned {
+	uint32_t tgid;
+	int pidfd;
+	int exec_fd; /* end of file: execve() was done, or it was killed; else one km_spawn_error */
+};
+
+struct km_spawn_error {
+	int32_t error; /* negative errno */
+	char step[28];
+};
+
+int km_spawn(const struct km_spawn *s, struct km_spawned *ret);
+
+/* budget.c: at most so many acts within so long, per service and host. */
+
+/* A host with so many acts in one window is in a storm whatever the policy says. */
+#define KM_BUDGET_ACTS_MAX 4096
+/* Refusals and notices are journalled too, and must not push the acts out of it. */
+#define KM_SAID_MAX    60
+#define KM_SAID_PER_NS (60 * KM_NS_PER_S)
+
+struct km_budgets {
+	struct {
+		uint64_t service; /* km_hash of the name; two that collide share a budget */
+		int64_t t_ns;     /* boot time; negative: in an earlier boot */
+	} act[KM_BUDGET_ACTS_MAX];
+	uint32_t next, count;
+};
+
+/* NULL, or which budget has no room at NOW_NS. */
+const char *km_budget_refuses(const struct km_budgets *b, const struct km_policy *p,
+                              const char *service, int64_t now_ns);
+void km_budget_charge(struct km_budgets *b, const char *service, int64_t t_ns);
+/* One more refusal or notice (KIND) in its window of fixed size; false: it is full. */
+bool km_budget_said(struct km_budgets *b, const char *kind, int64_t now_ns);
+
+/* The acts. */
+
+struct km_child {
+	struct km_actor *actor;
+	const struct km_service_def *def;
+	struct km_spawn spawn; /* prepared at start: nothing slow between request and execve() */
+	uint64_t cgroup_id;
+	struct km_act *act; /* at work on it, or NULL */
+	int pidfd;
+	uint32_t tgid; /* of the main process, 0: none */
+	uint64_t start_ns;
+	bool running; /* past its execve() */
+	bool prepared;
+	bool started;       /* in this boot: the first start is not a repair */
+	uint32_t last_tgid; /* journal: last STARTED of this boot */
+	uint64_t last_start_ns;
+};
+
+enum km_act_phase {
+	KM_ACT_FREE = 0,
+	KM_ACT_GONE,    /* command: waits until main process and cgroup are gone */
+	KM_ACT_EXEC,    /* command: waits for execve() */
+	KM_ACT_ASKING,  /* unit: which invocation is this; nothing is journalled yet */
+	KM_ACT_CALLING, /* unit: the job is asked for */
+	KM_ACT_JOB,     /* unit: waits for the end of the job */
+	KM_ACT_LOOKING, /* unit: interrupted; what has become of it */
+};
+
+struct km_act {
+	struct km_actor *actor;
+	enum km_act_phase phase;
+	/* What is journalled: verb, service, rule, reason; tgid and start_ns of the process that is
+	 * acted on, later of the new main process; systemd's InvocationID before. */
+	struct km_journal_record rec;
+	const struct km_service_def *def; /* NULL: a unit without definition */
+	struct km_child *child;           /* commands */
+	const char *unit;                 /* units: its name */
+	void (*begin)(struct km_act *act);
+	bool intended;  /* in the journal: must get its outcome there */
+	bool recovered; /* found open in the journal at start */
+	bool quiet;     /* said, not journalled */
+	bool looked;    /* units: asked once what has become of it */
+	uint64_t deadline_ns;
+	uint64_t kill_ns; /* commands: patience with SIGTERM ends, or with the last SIGKILL */
+	int events_fd;    /* commands: cgroup.events */
+	int exec_fd;
+	sd_bus_slot *slot;
+	char job[128];
+};
+
+struct km_actor {
+	struct km_actor_opts o;
+	struct km_chain *journal;
+	struct km_budgets budgets;
+	struct km_budgets said; /* refusals and notices */
+	uint64_t last_intent_id;
+	uint64_t engine_seen_ns;
+	struct km_act act[KM_ACTS_MAX];
+	struct km_child *child;
+	size_t child_count;
+	struct km_buf *queue; /* messages that the engine did not take yet */
+	int timer_fd;
+	bool recovered; /* all that was open is said or being asked for */
+	bool ready;
+	bool lost; /* a message was dropped or a record not journalled */
+	sd_bus *bus;
+};
+
+/* actor.c */
+void km_actor_send(struct km_actor *a, const void *msg, size_t size);
+/* R as what the engine is told. */
+void km_actor_say(struct km_actor *a, const struct km_journal_record *r, bool recovered);
+void km_actor_rearm(struct km_actor *a);
+/* READY, once nothing is left to recover. */
+void km_actor_ready(struct km_actor *a);
+/* Journals the intent. On failure the act is refused and over. */
+int km_act_intend(struct km_act *act);
+/* Journals and says the outcome; the act is over, its memory free for the next. */
+void km_act_finish(struct km_act *act, enum km_outcome_state state, int error, const char *detail);
+
+/* request.c */
+void km_request_receive(struct km_actor *a, const void *msg, size_t size);
+/* Fills in def, child and unit from the service's name. */
+void km_act_find(struct km_act *act);
+
+/* verbs.c: one row for each verb; begin functions by kind of service, NULL: not for this kind. */
+struct km_act_verb {
+	bool counted; /* against the budgets; needs a service that is known */
+	void (*command)(struct km_act *act);
+	void (*unit)(struct km_act *act);
+	void (*process)(struct km_act *act); /* of the service, whatever its kind; over at return */
+	const char *method;                  /* of org.freedesktop.systemd1.Manager */
+};
+extern const struct km_act_verb km_act_verbs[KM_VERB_MAX];
+/* The process that ACT names (none: the main process) as a pidfd, if it is one of the service's. */
+int km_act_process(struct km_act *act, int *ret_pidfd);
+
+/* command.c */
+int km_command_prepare(struct km_child *c);
+/* Leaves the processes as they are. */
+void km_command_free(struct km_child *c);
+struct km_child *km_command_child(struct km_actor *a, const char *service);
+void km_command_begin(struct km_act *act);
+/* Goes on as far as it can now: after an exit, a cgroup event or a deadline. */
+void km_command_advance(struct km_act *act);
+int km_command_watch(struct km_child *c, uint32_t tgid, uint64_t start_ns, int pidfd);
+/* STARTED into the journal: adoption after a restart of the actor begins with it. */
+void km_command_started(struct km_child *c, uint64_t intent_id);
+
+/* unit.c */
+void km_unit_begin(struct km_act *act);
+void km_unit_look(struct km_act *act);
+void km_unit_overdue(struct km_act *act);
+void km_unit_close(struct km_actor *a);
+
+/* recover.c */
+struct km_recovery; /* what the journal said that still matters */
+int km_recover_open(struct km_actor *a, struct km_recovery **ret);
+struct km_recovery *km_recover_free(struct km_recovery *r);
+KM_DEFINE_FREEP(struct km_recovery, km_recover_free)
+/* Closes open intents, adopts or misses commands, and says it. */
+void km_recover_run(struct km_actor *a, struct km_recovery *r);
+
+#endif

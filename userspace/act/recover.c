@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+/* After a start: what the journal says was begun, and what the world says came of it. Nothing is
+ * done again from here; a second kill in the middle finds the same open intents. */
+#include <time.h>
+
+#include "act/internal.h"
+
+/* Four acts at once leave four; more only a journal that could not be written for a while. */
+#define OPEN_MAX 64
+/* For a half-made child to be gone after SIGKILL. */
+#define HALF_MADE_MS 1000
+
+struct km_recovery {
+	struct km_actor *actor;
+	uint8_t boot_id[16];
+	int64_t now_ns, now_real_ns;
+	struct km_journal_record open[OPEN_MAX];
+	size_t count;
+};
+
+static void close_intent(struct km_recovery *v, uint64_t intent_id)
+{
+	for (size_t i = 0; i < v->count; i++)
+		if (v->open[i].intent_id == intent_id) {
+			v->count--;
+			memmove(&v->open[i], &v->open[i + 1], (v->count - i) * sizeof(v->open[0]));
+			return;
+		}
+}
+
+static bool same_boot(const struct km_recovery *v, const struct km_journal_record *r)
+{
+	return memcmp(r->boot_id, v->boot_id, sizeof(r->boot_id)) == 0;
+}
+
+static void on_intent(struct km_recovery *v, const struct km_journal_record *r)
+{
+	struct km_child *c = km_command_child(v->actor, r->service);
+	int64_t age = v->now_real_ns - (int64_t)r->realtime_ns;
+
+	/* Wall-clock time only where there is no other, and never into the future. */
+	if (r->state)
+		km_budget_charge(&v->actor->budgets, r->service,
+		                 same_boot(v, r) ? (int64_t)r->t_ns
+		                                 : v->now_ns - (age > 0 ? age : 0));
+	if (c && same_boot(v, r))
+		c->started = true;
+	if (v->count < OPEN_MAX)
+		v->open[v->count++] = *r;
+	else
+		v->actor->lost = true;
+}
+
+static void on_record(void *userdata, const struct km_journal_record *r)
+{
+	struct km_recovery *v = userdata;
+	struct km_child *c = km_command_child(v->actor, r->service);
+
+	if ((r->kind == KM_J_INTENT || r->kind == KM_J_OPEN) &&
+	    r->intent_id > v->actor->last_intent_id)
+		v->actor->last_intent_id = r->intent_id;
+	if (r->kind == KM_J_INTENT)
+		on_intent(v, r);
+	else if (r->kind == KM_J_OUTCOME)
+		close_intent(v, r->intent_id);
+	else if (r->kind == KM_J_STARTED && c && same_boot(v, r)) {
+		c->last_tgid = r->tgid;
+		c->last_start_ns = r->start_ns;
+	}
+}
+
+int km_recover_open(struct km_actor *a, struct km_recovery **ret)
+{
+	km_autofree(km_recover_freep) struct km_recovery *v = calloc(1, sizeof(*v));
+	struct timespec real;
+	int r;
+
+	if (!v)
+		return -ENOMEM;
+	clock_gettime(CLOCK_REALTIME, &real);
+	v->actor = a;
+	v->now_ns = (int64_t)km_now_ns();
+	v->now_real_ns = real.tv_sec * (int64_t)KM_NS_PER_S + real.tv_nsec;
+	km_chain_boot_id(v->boot_id);
+	r = km_journal_open(a->o.journal_dir_fd, on_record, v, &a->journal);
+	if (r == 0)
+		*ret = km_take(v);
+	return r;
+}
+
+struct km_recovery *km_recover_free(struct km_recovery *v)
+{
+	free(v);
+	return NULL;
+}
+
+/* A child that was cloned but did not reach its execve() runs our own program; left alone it would
+ * go on after its intent was said not to be done. */
+static void kill_half_made(int dir)
+{
+	char path[32], exe[KM_PATH_MAX], own[KM_PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", own, sizeof(own));
+	uint32_t pids[KM_CGROUP_PIDS_MAX];
+	struct km_identity id;
+
+	for (int i = km_cgroup_pids(dir, pids) - 1; i >= 0; i--) {
+		km_autoclose int fd = -1;
+
+		snprintf(path, sizeof(path), "/proc/%u/exe", pids[i]);
+		if (km_identity_read(pids[i], &id) < 0 || !id.before_exec ||
+		    readlink(path, exe, sizeof(exe)) != len || memcmp(exe, own, (size_t)len) != 0 ||
+		    km_identity_open(pids[i], id.start_ns, &fd) < 0)
+			continue;
+		km_pidfd_kill(fd, SIGKILL);
+		poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, HALF_MADE_MS);
+	}
+}
+
+static void judge_command(struct km_act *act)
+{
+	int dir = act->child->spawn.cgroup_dir, r;
+	struct km_cgroup_mark mark = { 0 };
+	uint32_t pids[KM_CGROUP_PIDS_MAX];
+
+	if (act->rec.verb == KM_STOP) {
+		bool gone = km_cgroup_pids(dir, pids) == 0;
+
+		km_act_finish(act, gone ? KM_OUT_DONE : KM_OUT_NOT_DONE, 0,
+		              gone ? "found stopped" : "found running");
+		return;
+	}
+	kill_half_made(dir);
+	r = km_cgroup_mark(dir, &mark);
+	if (r < 0 && r != -ENODATA) {
+		km_act_finish(act, KM_OUT_UNKNOWN, r, "no mark of it can be read");
+	} else if (r < 0 || mark.intent_id != act->rec.intent_id) {
+		km_act_finish(act, KM_OUT_NOT_DONE, 0, "no new process was started");
+	} else if (km_cgroup_has(dir, mark.tgid)) {
+		act->child->last_tgid = (uint32_t)mark.tgid;
+		act->child->last_start_ns = 0;
+		km_act_finish(act, KM_OUT_DONE, 0, "found started");
+	} else {
+		km_act_finish(act, KM_OUT_UNKNOWN, 0, "reached its execve and is gone since");
+	}
+}
+
+static void judge(struct km_act *act)
+{
+	char reason[KM_NAME_MAX];
+	struct rlimit now;
+	int fd = -1;
+
+	km_copy(reason, sizeof(reason), act->rec.detail);
+	if (act->rec.verb == KM_NOTIFY) {
+		km_act_finish(act, KM_OUT_DONE, 0, reason);
+	} else if (act->child && km_act_verbs[act->rec.verb].command) {
+		judge_command(act);
+	} else if (act->rec.verb == KM_RAISE_LIMIT && km_act_process(act, &fd) == 0 &&
+	           prlimit((pid_t)act->rec.tgid, RLIMIT_NOFILE, NULL, &now) == 0) {
+		bool raised = now.rlim_cur >= act->rec.limit || now.rlim_cur == now.rlim_max;
+
+		km_act_finish(act, raised ? KM_OUT_DONE : KM_OUT_NOT_DONE, 0,
+		              "looked at its limits");
+	} else {
+		km_act_finish(act, KM_OUT_UNKNOWN, 0, "nothing tells whether it was done");
+	}
+	km_close(&fd);
+}
+
+static void recover_intent(struct km_recovery *v, const struct km_journal_record *r)
+{
+	struct km_act plain = { .actor = v->actor, .events_fd = -1, .exec_fd = -1 }, *act = &plain;
+
+	for (int i = 0; i < KM_ACTS_MAX; i++)
+		if (v->actor->act[i].phase == KM_ACT_FREE)
+			act = &v->actor->act[i];
+	*act = plain;
+	act->rec = *r;
+	act->rec.verb = r->verb < KM_VERB_MAX ? r->verb : KM_VERB_NONE;
+	act->intended = act->recovered = true;
+	act->deadline_ns = (uint64_t)v->now_ns + KM_RECOVER_NS;
+	km_act_find(act);
+	if (!same_boot(v, r))
+		km_act_finish(act, act->child ? KM_OUT_NOT_DONE : KM_OUT_UNKNOWN, 0,
+		              "the host was started anew since");
+	else if (act != &plain && act->unit && km_act_verbs[act->rec.verb].unit)
+		km_unit_look(act);
+	else
+		judge(act);
+}
+
+static bool was_main(const struct km_child *c, const struct km_identity *id)
+{
+	return id->tgid == c->last_tgid && (!c->last_start_ns || c->last_start_ns == id->start_ns);
+}
+
+/* The main process of before if it is still there; else the oldest of what is. */
+static int find_main(const struct km_child *c, struct km_identity *ret, int *ret_pidfd)
+{
+	uint32_t pids[KM_CGROUP_PIDS_MAX];
+	int n = km_cgroup_pids(c->spawn.cgroup_dir, pids), r = -ESRCH;
+	struct km_identity id;
+
+	for (int i = 0; i < n; i++) {
+		if (km_identity_read(pids[i], &id) < 0)
+			continue;
+		if (r < 0 || was_main(c, &id) || (id.start_ns < ret->start_ns && !was_main(c, ret)))
+			*ret = id;
+		r = 0;
+	}
+	return r < 0 ? r : km_identity_open(ret->tgid, ret->start_ns, ret_pidfd);
+}
+
+static void adopt(struct km_child *c)
+{
+	struct km_journal_record o = { .cgroup_id = c->cgroup_id, .state = KM_OUT_ABSENT };
+	struct km_identity id = { 0 };
+	int pidfd;
+
+	if (c->prepared && find_main(c, &id, &pidfd) == 0) {
+		km_command_watch(c, id.tgid, id.start_ns, pidfd);
+		c->running = true;
+		o.state = KM_OUT_ADOPTED;
+		o.tgid = id.tgid;
+		o.start_ns = id.start_ns;
+		km_copy(o.detail, sizeof(o.detail),
+		        was_main(c, &id)
+		                ? "found running"
+		                : "its main process is gone, the oldest of the others taken");
+		if (!was_main(c, &id) || !c->last_start_ns)
+			km_command_started(c, 0);
+	}
+	if (c->prepared)
+		km_cgroup_mark_clear(c->spawn.cgroup_dir);
+	km_copy(o.service, sizeof(o.service), c->def->name);
+	km_actor_say(c->actor, &o, false);
+}
+
+void km_recover_run(struct km_actor *a, struct km_recovery *v)
+{
+	for (size_t i = 0; i < v->count; i++)
+		recover_intent(v, &v->open[i]);
+	for (size_t i = 0; i < a->child_count; i++)
+		adopt(&a->child[i]);
+	a->recovered = true;
+	km_actor_rearm(a);
+	km_actor_ready(a);
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The checks of a request, all of them here and again: the engine has made the same ones, and may
+ * be broken. */
+#include <ctype.h>
+
+#include "act/internal.h"
+
+/* The kernel's own ceiling for a process (fs.nr_open) is 2^20 unless someone raised it. */
+#define FILES_MAX (1U << 20)
+
+static bool unit_name_valid(const char *name)
+{
+	static const char suffix[] = ".service";
+	size_t len = strlen(name), tail = sizeof(suffix) - 1;
+
+	for (const char *p = name; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr(":_.\\@-", *p))
+			return false;
+	return len > tail && strcmp(name + len - tail, suffix) == 0;
+}
+
+void km_act_find(struct km_act *act)
+{
+	const char *name = act->rec.service;
+
+	act->def = km_config_service(act->actor->o.config, name);
+	act->child = km_command_child(act->actor, name);
+	if (act->def && act->def->kind == KM_BY_UNIT)
+		act->unit = act->def->match;
+	else if (!act->def && unit_name_valid(name))
+		act->unit = name;
+}
+
+static const char *check_form(struct km_act *act)
+{
+	const struct km_journal_record *q = &act->rec;
+
+	if (q->verb == KM_VERB_NONE || q->verb >= KM_VERB_MAX)
+		return "no such verb";
+	if (!q->service[0])
+		return "no service named";
+	if (act->deadline_ns == 0 || act->deadline_ns > KM_ACT_TIMEOUT_MAX_NS)
+		return "time-out out of range";
+	if (q->verb == KM_SEND_SIGNAL && (q->signal < 1 || q->signal > SIGRTMAX))
+		return "no such signal";
+	if (q->verb == KM_RAISE_LIMIT && (q->limit == 0 || q->limit > FILES_MAX))
+		return "limit out of range";
+	return NULL;
+}
+
+static const char *check_id(struct km_act *act)
+{
+	return act->rec.intent_id > act->actor->last_intent_id ? NULL : "intent is not a new one";
+}
+
+/* Which service it is, and whether the verb is one for its kind. */
+static const char *check_service(struct km_act *act)
+{
+	const struct km_act_verb *v = &km_act_verbs[act->rec.verb];
+
+	km_act_find(act);
+	if (v->counted && !act->def && !act->unit)
+		return "service not known";
+	act->begin = act->child && v->command ? v->command
+	             : act->unit && v->unit   ? v->unit
+	                                      : v->process;
+	return act->begin ? NULL : "cannot be done to this kind of service";
+}
+
+static const char *check_policy(struct km_act *act)
+{
+	const struct km_policy *p = act->actor->o.policy;
+
+	/* A definition may have another name than its unit. */
+	if (act->rec.verb != KM_NOTIFY && (km_policy_protects(p, act->rec.service) ||
+	                                   (act->unit && km_policy_protects(p, act->unit))))
+		return "service is protected";
+	if (km_policy_allows(p, (enum km_verb)act->rec.verb, act->rec.service))
+		return NULL;
+	return p->pause ? "acts are paused" : "the policy does not allow it";
+}
+
+/* A stop or restart is of the process that was looked at, not of one that came after it. */
+static const char *check_process(struct km_act *act)
+{
+	const struct km_journal_record *q = &act->rec;
+	const struct km_child *c = act->child;
+
+	if (!c || !c->tgid || !q->tgid || (q->verb != KM_STOP && q->verb != KM_RESTART))
+		return NULL;
+	if (q->tgid == c->tgid && (!q->start_ns || km_identity_same(q->start_ns, c->start_ns)))
+		return NULL;
+	return "another process runs there by now";
+}
+
+static const char *check_busy(struct km_act *act)
+{
+	const struct km_actor *a = act->actor;
+	bool room = act->begin == km_act_verbs[act->rec.verb].process;
+
+	for (int i = 0; i < KM_ACTS_MAX && act->rec.verb != KM_NOTIFY; i++) {
+		if (a->act[i].phase == KM_ACT_FREE)
+			room = true;
+		else if (strcmp(a->act[i].rec.service, act->rec.service) == 0)
+			return "an act on this service is under way";
+	}
+	return room ? NULL : "too many acts are under way";
+}
+
+static const char *check_room(struct km_act *act)
+{
+	bool room = km_chain_room(act->actor->journal) >= KM_ACT_RECORDS * (KM_ACTS_MAX + 1);
+
+	return room ? NULL : "the journal has no room for it";
+}
+
+static const char *check_budget(struct km_act *act)
+{
+	struct km_actor *a = act->actor;
+	int64_t now = (int64_t)km_now_ns();
+
+	if (!km_act_verbs[act->rec.verb].counted)
+		return km_budget_said(&a->said, "notices", now) ? NULL : "too many notices";
+	/* The first start in this boot is the definition's, not a repair. */
+	act->rec.state = !(act->rec.verb == KM_START && act->child && !act->child->started);
+	if (act->rec.state == 0)
+		return NULL;
+	return km_budget_refuses(&a->budgets, a->o.policy, act->rec.service, now);
+}
+
+/* In this order; the first that speaks is the reason. */
+static const struct {
+	int error;
+	const char *(*check)(struct km_act *act);
+} checks[] = {
+	{ -EINVAL, check_form },  { -ESTALE, check_id },     { -ENOENT, check_service },
+	{ -EPERM, check_policy }, { -ESRCH, check_process }, { -EBUSY, check_busy },
+	{ -ENOSPC, check_room },  { -EDQUOT, check_budget },
+};
+
+/* Always answered; written down at a bounded rate, or a broken engine would push the acts out of
+ * the journal. */
+static void refuse(struct km_act *act, int error, const char *why)
+{
+	act->child = NULL;
+	act->quiet = !km_budget_said(&act->actor->said, "refusals", (int64_t)km_now_ns());
+	km_act_finish(act, KM_OUT_REFUSED, error, why);
+}
+
+static void accept(struct km_act *act)
+{
+	struct km_actor *a = act->actor;
+	struct km_act *slot = a->act;
+
+	a->last_intent_id = act->rec.intent_id;
+	if (act->rec.state)
+		km_budget_charge(&a->budgets, act->rec.service, (int64_t)km_now_ns());
+	if (act->begin == km_act_verbs[act->rec.verb].process) {
+		act->begin(act);
+		return;
+	}
+	while (slot->phase != KM_ACT_FREE)
+		slot++;
+	act->deadline_ns += km_now_ns();
+	*slot = *act;
+	if (slot->unit && !slot->def)
+		slot->unit = slot->rec.service;
+	slot->begin(slot);
+	km_actor_rearm(a);
+}
+
+/* What is behind the text's end is not copied: the journal shows no leftovers of the engine. */
+static bool copy_text(char dst[KM_NAME_MAX], const char src[KM_NAME_MAX])
+{
+	size_t len = strnlen(src, KM_NAME_MAX);
+
+	memcpy(dst, src, len < KM_NAME_MAX ? len : KM_NAME_MAX - 1);
+	return len < KM_NAME_MAX;
+}
+
+/* Q as a record; its texts are cut where they have no end, and false is returned. */
+static bool take_over(struct km_act *act, const struct km_act_request *q)
+{
+	struct km_journal_record *r = &act->rec;
+
+	act->deadline_ns = q->timeout_ns;
+	r->intent_id = q->intent_id;
+	r->verb = q->verb;
+	r->signal = q->signal;
+	r->limit = q->limit;
+	r->tgid = q->tgid;
+	r->start_ns = q->start_ns;
+	return copy_text(r->service, q->service) & copy_text(r->rule, q->rule) &
+	       copy_text(r->detail, q->reason);
+}
+
+void km_request_receive(struct km_actor *a, const void *msg, size_t size)
+{
+	const struct km_message_hdr *h = msg;
+	struct km_act act = { .actor = a, .events_fd = -1, .exec_fd = -1 };
+	const char *why = NULL;
+	bool known = size >= sizeof(*h) && h->version == KM_ACT_VERSION;
+
+	if (known && h->type == KM_ACT_ALIVE && size == sizeof(struct km_act_plain)) {
+		a->engine_seen_ns = km_now_ns();
+	} else if (!known || h->type != KM_ACT_REQUEST || size != sizeof(struct km_act_request)) {
+		refuse(&act, -EBADMSG, "not a request of this version");
+	} else if (!take_over(&act, msg)) {
+		refuse(&act, -EINVAL, "a text without end");
+	} else {
+		for (size_t i = 0; !why && i < KM_ARRAY_SIZE(checks); i++)
+			if ((why = checks[i].check(&act)))
+				refuse(&act, checks[i].error, why);
+		if (!why)
+			accept(&act);
+	}
+}

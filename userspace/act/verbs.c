@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The closed list of what can be done, one row a verb, and those that are done in one step. */
+#include "act/internal.h"
+#include "base/fs.h"
+
+static bool in_cgroup(uint32_t tgid, const struct km_service_def *def, const char *unit)
+{
+	const char *what = unit ? unit : def->match, *p;
+	size_t len = strlen(what);
+	char path[32], text[8192];
+
+	snprintf(path, sizeof(path), "/proc/%u/cgroup", tgid);
+	if (len == 0 || km_fs_read_small(AT_FDCWD, path, text, sizeof(text)) < 0)
+		return false;
+	for (p = text; (p = strstr(p, what)); p++) {
+		if (!unit && def->kind == KM_BY_CONTAINER)
+			return true;
+		if (p > text && p[-1] == (unit ? '/' : ':') &&
+		    (p[len] == '\0' || strchr("/\n", p[len])))
+			return true;
+	}
+	return false;
+}
+
+static bool belongs(const struct km_act *act, uint32_t tgid)
+{
+	char path[32], exe[KM_PATH_MAX] = "";
+	uint64_t number;
+
+	if (tgid <= 1 || tgid == (uint32_t)getpid())
+		return false;
+	if (act->child)
+		return km_cgroup_has(act->child->spawn.cgroup_dir, tgid);
+	if (act->def && act->def->kind == KM_BY_PIDFILE)
+		return km_fs_read_u64(AT_FDCWD, act->def->match, &number) == 0 && number == tgid;
+	snprintf(path, sizeof(path), "/proc/%u/exe", tgid);
+	if (act->def && act->def->kind == KM_BY_EXECUTABLE)
+		return readlink(path, exe, sizeof(exe) - 1) > 0 &&
+		       strcmp(exe, act->def->match) == 0;
+	return in_cgroup(tgid, act->def, act->unit);
+}
+
+int km_act_process(struct km_act *act, int *ret_pidfd)
+{
+	km_autoclose int fd = -1;
+	int r;
+
+	if (act->child && !act->rec.tgid) {
+		act->rec.tgid = act->child->tgid;
+		act->rec.start_ns = act->child->start_ns;
+	}
+	r = act->rec.tgid ? km_identity_open(act->rec.tgid, act->rec.start_ns, &fd) : -ESRCH;
+	if (r == 0 && !belongs(act, act->rec.tgid))
+		r = -EPERM;
+	if (r == 0)
+		*ret_pidfd = km_take_fd(&fd);
+	return r;
+}
+
+static void notify(struct km_act *act)
+{
+	char reason[KM_NAME_MAX];
+
+	km_copy(reason, sizeof(reason), act->rec.detail);
+	if (km_act_intend(act) == 0)
+		km_act_finish(act, KM_OUT_DONE, 0, reason);
+}
+
+/* The pidfd is held before the intent is written: what is signalled is what was checked. */
+static void send_signal(struct km_act *act)
+{
+	km_autoclose int fd = -1;
+	int r = km_act_process(act, &fd);
+
+	if (r < 0) {
+		km_act_finish(act, KM_OUT_REFUSED, r, "not that process, or not the service's");
+	} else if (km_act_intend(act) == 0) {
+		r = km_pidfd_kill(fd, act->rec.signal);
+		km_act_finish(act, r < 0 ? KM_OUT_FAILED : KM_OUT_DONE, r,
+		              r < 0 ? "not sent" : "sent");
+	}
+}
+
+static void raise_limit(struct km_act *act)
+{
+	km_autoclose int fd = -1;
+	int r = km_act_process(act, &fd);
+	struct rlimit now, want;
+	char detail[96];
+
+	if (r == 0 && prlimit((pid_t)act->rec.tgid, RLIMIT_NOFILE, NULL, &now) < 0)
+		r = -errno;
+	if (r < 0) {
+		km_act_finish(act, KM_OUT_REFUSED, r, "not that process, or not the service's");
+		return;
+	}
+	if (km_act_intend(act) < 0)
+		return;
+	want = now;
+	want.rlim_cur = act->rec.limit < now.rlim_max ? act->rec.limit : now.rlim_max;
+	if (want.rlim_cur <= now.rlim_cur)
+		r = -ENOSPC; /* nothing to give: the next rung must know */
+	else if (prlimit((pid_t)act->rec.tgid, RLIMIT_NOFILE, &want, NULL) < 0)
+		r = -errno;
+	snprintf(detail, sizeof(detail), "descriptors %llu, hard limit %llu",
+	         (unsigned long long)(r < 0 ? now : want).rlim_cur,
+	         (unsigned long long)now.rlim_max);
+	km_act_finish(act, r < 0 ? KM_OUT_FAILED : KM_OUT_DONE, r, detail);
+}
+
+const struct km_act_verb km_act_verbs[KM_VERB_MAX] = {
+	[KM_START] = { true, km_command_begin, km_unit_begin, NULL, "StartUnit" },
+	[KM_STOP] = { true, km_command_begin, km_unit_begin, NULL, "StopUnit" },
+	[KM_RESTART] = { true, km_command_begin, km_unit_begin, NULL, "RestartUnit" },
+	[KM_SEND_SIGNAL] = { true, NULL, NULL, send_signal, NULL },
+	[KM_RAISE_LIMIT] = { true, NULL, NULL, raise_limit, NULL },
+	[KM_NOTIFY] = { false, NULL, NULL, notify, NULL },
+};

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+/* child_service FILE MODE: a supervised command for the actor's tests. At main()'s first line it
+ * appends "NS PID\n" to FILE (NS of CLOCK_MONOTONIC), then
+ *
+ *   wait       until it is killed; SIGTERM ends it
+ *   stubborn   the same, but SIGTERM is ignored
+ *   family     three more processes of its own that ignore SIGTERM
+ *   exit N     exit status N at once
+ *   tell       appends what it was given: identity, limits, signals, descriptors, environment */
+#include <dirent.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/base.h"
+
+extern char **environ;
+
+static void tell_signals(int out)
+{
+	struct sigaction act;
+	sigset_t mask;
+
+	sigprocmask(SIG_BLOCK, NULL, &mask);
+	for (int i = 1; i < NSIG; i++) {
+		if (sigismember(&mask, i) == 1)
+			dprintf(out, "blocked %d\n", i);
+		if (sigaction(i, NULL, &act) == 0 && act.sa_handler != SIG_DFL)
+			dprintf(out, "handled %d\n", i);
+	}
+}
+
+static void tell_descriptors(int out)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	char link[KM_PATH_MAX];
+	struct dirent *e;
+	ssize_t n;
+
+	while (dir && (e = readdir(dir))) {
+		n = readlinkat(dirfd(dir), e->d_name, link, sizeof(link) - 1);
+		if (n <= 0 || atoi(e->d_name) == out || atoi(e->d_name) == dirfd(dir))
+			continue;
+		link[n] = '\0';
+		dprintf(out, "fd %s %s\n", e->d_name, link);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+static void tell(int out)
+{
+	struct rlimit files;
+	char cwd[KM_PATH_MAX];
+	mode_t mask = umask(0);
+
+	getrlimit(RLIMIT_NOFILE, &files);
+	dprintf(out, "uid %u gid %u groups %d\n", geteuid(), getegid(), getgroups(0, NULL));
+	dprintf(out, "files %llu %llu\n", (unsigned long long)files.rlim_cur,
+	        (unsigned long long)files.rlim_max);
+	dprintf(out, "session %d umask %03o cwd %s\n", getsid(0) == getpid(), mask,
+	        getcwd(cwd, sizeof(cwd)) ? cwd : "?");
+	tell_signals(out);
+	tell_descriptors(out);
+	for (char **e = environ; *e; e++)
+		dprintf(out, "env %s\n", *e);
+	dprintf(out, "end\n");
+}
+
+static void wait_for_ever(void)
+{
+	while (pause() < 0)
+		;
+}
+
+int main(int argc, char **argv)
+{
+	struct timespec t;
+	int out;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	if (argc < 3)
+		return 2;
+	out = open(argv[1], O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+	if (out < 0)
+		return 1;
+	dprintf(out, "%llu %d\n", (unsigned long long)t.tv_sec * KM_NS_PER_S + t.tv_nsec, getpid());
+	if (strcmp(argv[2], "exit") == 0)
+		return argc > 3 ? atoi(argv[3]) : 0;
+	if (strcmp(argv[2], "tell") == 0)
+		tell(out);
+	if (strcmp(argv[2], "stubborn") == 0)
+		signal(SIGTERM, SIG_IGN);
+	for (int i = 0; i < 3 && strcmp(argv[2], "family") == 0; i++)
+		if (fork() == 0) {
+			signal(SIGTERM, SIG_IGN);
+			wait_for_ever();
+		}
+	wait_for_ever();
+	return 0;
+}

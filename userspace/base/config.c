@@ -502,11 +502,14 @@ struct km_config *km_config_free(struct km_config *c)
 	return NULL;
 }
 
+static int name_to_def(const void *name, const void *def)
+{
+	return strcmp(name, ((const struct km_service_def *)def)->name);
+}
+
 const struct km_service_def *km_config_service(const struct km_config *c, const char *name)
 {
-	struct km_service_def key;
-
-	if (c->service_count == 0 || !km_copy(key.name, sizeof(key.name), name))
+	if (c->service_count == 0)
 		return NULL;
-	return bsearch(&key, c->services, c->service_count, sizeof(key), def_by_name);
+	return bsearch(name, c->services, c->service_count, sizeof(*c->services), name_to_def);
 }

@@ -17,8 +17,9 @@ struct {
 	__uint(max_entries, KMEND_BULK_BYTES);
 } kmend_bulk SEC(".maps");
 
-/* One row a CPU, [ring][type] in it. Mapped by user space, so reading costs no system call and needs
- * no privilege; a row a CPU keeps the lines apart, atomic because an interrupt may emit too. */
+/* One row a CPU, [ring][type] in it, and one more that user space writes. Mapped by user space, so
+ * reading costs no system call and needs no privilege; a row a CPU keeps the lines apart, atomic
+ * because an interrupt may emit too. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, KMEND_COUNTS_PER_CPU);

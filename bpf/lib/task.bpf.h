@@ -40,12 +40,17 @@ static __always_inline __u32 task_state(struct task_struct *t)
 static __always_inline __u64 mm_bytes(struct mm_struct *mm, int kind)
 {
 	struct mm_struct___pre_6_2 *old = (void *)mm;
+	struct percpu_counter *counter;
 	__s64 pages = 0;
 
-	if (bpf_core_field_exists(old->rss_stat.count))
+	if (bpf_core_field_exists(old->rss_stat.count)) {
 		bpf_core_read(&pages, sizeof(long), &old->rss_stat.count[kind].counter);
-	else
-		bpf_core_read(&pages, sizeof(pages), &mm->rss_stat[kind].count);
+	} else {
+		/* By hand: the compiler would step by the size that the struct has here. */
+		counter = (void *)mm + bpf_core_field_offset(struct mm_struct, rss_stat) +
+		          kind * bpf_core_type_size(struct percpu_counter);
+		pages = BPF_CORE_READ(counter, count);
+	}
 	return pages > 0 ? (__u64)pages << (kmend_setup.page_shift & 31) : 0;
 }
 

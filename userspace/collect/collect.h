@@ -3,8 +3,11 @@
  * (raw.h) to one sink. Two steps, because privileges are dropped between them:
  *
  *   km_collect_prepare()  as root: loads or takes over BPF programs, maps and links (pinned), scans
- * what already runs, opens what later needs no privilege km_collect_start()    as the engine's
- * user: rings, sampling timer, cgroup walk
+ *                         what already runs, opens what later needs no privilege
+ *   km_collect_start()    as the engine's user: rings, sampling timer, cgroup walk
+ *
+ * Between them the process may fork; whoever does not go on to start() calls
+ * km_collect_stop(c, false) on its copy, which only closes that process's descriptors.
  *
  * Every source is optional on its own; what is missing is said as KM_RAW_PROBE records and in the
  * table below. */
@@ -21,6 +24,9 @@ struct km_collect_opts {
 	const struct km_config *config; /* sampling period, pidfiles; must outlive the collector */
 	const char *pin_dir;            /* on a bpffs; NULL: nothing is pinned */
 	bool no_bpf; /* /proc, PSI, pidfd and cgroup files only (also for tests of that mode) */
+	uint32_t
+		must_bytes; /* of the rings, powers of two; 0: as in event.h (tests make them small) */
+	uint32_t bulk_bytes;
 };
 
 /* RAW is a whole record, 8-byte aligned, valid during the call. Non-zero ends the loop with it. */
@@ -28,7 +34,9 @@ typedef int (*km_collect_sink)(void *userdata, const void *raw, size_t len);
 
 /* Never fails for a missing signal. -EEXIST: PIN_DIR belongs to a running instance. */
 int km_collect_prepare(const struct km_collect_opts *opts, struct km_collect **ret);
-/* Emits PROBE, CLOCK, CGROUP and PROCESS records for what is there, then goes on in LOOP. */
+/* Emits PROBE, CLOCK and CGROUP records for what is there, then what waited in taken-over rings,
+ * then PROCESS records, then goes on in LOOP. The calling process is one of our own (see
+ * km_collect_self()). */
 int km_collect_start(struct km_collect *c, struct km_loop *loop, km_collect_sink sink,
                      void *userdata);
 /* Detaches and closes; with UNPIN the pins go as well (clean exit), else they stay and the rings go
@@ -37,7 +45,13 @@ struct km_collect *km_collect_stop(struct km_collect *c, bool unpin);
 /* For the process that keeps root: removes what PIN_DIR holds. */
 int km_collect_unpin(const char *pin_dir);
 
-/* Which cgroups' exits and signals wake the daemon at once (services it answers for). */
+/* The daemon's own processes, about which nothing is said: at most KMEND_SELF_MAX, else -E2BIG.
+ * Before km_collect_start(), which adds the caller if there is room. */
+int km_collect_self(struct km_collect *c, const uint32_t *tgids, size_t count);
+
+/* A cgroup the daemon answers for: its exits and signals, and those of all below it, wake the
+ * daemon at once, and its memory and tasks are read as KM_RAW_LEVEL at each pass. May be called
+ * from the sink. -ENOENT: no such cgroup is known (yet). */
 int km_collect_watch(struct km_collect *c, uint64_t cgroup_id, bool on);
 /* Boot time of the tick wanted by phase 7 between two samples; 0: none. Emits a KM_RAW_TICK then.
  */

@@ -152,7 +152,8 @@ struct km_raw_outcome {
 enum km_command {
 	KM_CMD_APPROVE = 0,
 	KM_CMD_DENY = 1,
-	KM_CMD_IDS_USED = 2, /* by the daemon at its start: ids up to decision_id were given out before */
+	KM_CMD_IDS_USED =
+		2, /* by the daemon at its start: ids up to decision_id were given out before */
 	KM_CMD_MAX
 };
 

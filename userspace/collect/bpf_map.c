@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The maps that all objects share, and what needs no program but a map to do. */
+#include <bpf/bpf.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "collect/bpf.h"
+
+/* PROC_PID_INIT_INO of the kernel: the number of the initial PID namespace, everywhere. */
+#define INITIAL_PIDNS 0xeffffffcU
+
+int km_bpf_make_maps(struct km_bpf *b, const struct km_bpf_opts *opts)
+{
+	uint32_t entries[KM_MAP_MAX] = {
+		[KM_MAP_MUST] = opts->must_bytes ? opts->must_bytes : KMEND_MUST_BYTES,
+		[KM_MAP_BULK] = opts->bulk_bytes ? opts->bulk_bytes : KMEND_BULK_BYTES,
+		[KM_MAP_COUNTS] = (b->setup.cpus + 1) * KMEND_COUNTS_PER_CPU,
+	};
+
+	for (int i = 0; i < KM_MAP_MAX; i++) {
+		const struct km_map_def *d = &km_map_defs[i];
+		LIBBPF_OPTS(bpf_map_create_opts, o, .map_flags = d->flags);
+		int fd;
+
+		fd = bpf_map_create(d->type, d->name, d->key_size, d->value_size,
+		                    d->entries ? d->entries : entries[i], &o);
+		if (fd < 0)
+			return fd;
+		b->maps[i] = fd;
+	}
+	return 0;
+}
+
+int km_bpf_map_counts(struct km_bpf *b)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t size = (b->setup.cpus + 1UL) * KMEND_COUNTS_PER_CPU * sizeof(struct kmend_count);
+	void *p;
+
+	size = (size + page - 1) / page * page;
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, b->maps[KM_MAP_COUNTS], 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	b->counts = p;
+	b->counts_size = size;
+	return 0;
+}
+
+struct kmend_count km_bpf_count(const struct km_bpf *b, enum kmend_ring ring, uint32_t type)
+{
+	struct kmend_count sum = { 0 };
+
+	for (uint32_t cpu = 0; b->counts && cpu < b->setup.cpus; cpu++) {
+		const struct kmend_count *c =
+			&b->counts[cpu * KMEND_COUNTS_PER_CPU + ring * KMEND_TYPE_MAX + type];
+
+		/* Lost first: it never exceeds seen, also when both grow meanwhile. */
+		sum.lost += __atomic_load_n(&c->lost, __ATOMIC_ACQUIRE);
+		sum.seen += __atomic_load_n(&c->seen, __ATOMIC_ACQUIRE);
+	}
+	return sum;
+}
+
+struct kmend_count *km_bpf_told(const struct km_bpf *b, enum kmend_ring ring, uint32_t type)
+{
+	return &b->counts[b->setup.cpus * KMEND_COUNTS_PER_CPU + ring * KMEND_TYPE_MAX + type];
+}
+
+static int run_once(int prog_fd)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, o);
+
+	return bpf_prog_test_run_opts(prog_fd, &o);
+}
+
+int km_bpf_canary(const struct km_bpf *b)
+{
+	if (!km_bpf_works(b, KM_PROG_CANARY))
+		return -ENOENT;
+	return run_once(b->progs[KM_PROG_CANARY].prog_fd);
+}
+
+/* The map that km_where fills in belongs to its object; the program's own list of maps leads to it
+ * without a second search by name. */
+static int read_where(int prog_fd, struct kmend_probe *ret)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info), ids[8], key = 0;
+	int r;
+
+	info.nr_map_ids = KM_ARRAY_SIZE(ids);
+	info.map_ids = (uintptr_t)ids;
+	r = bpf_obj_get_info_by_fd(prog_fd, &info, &len);
+	if (r < 0)
+		return r;
+	for (uint32_t i = 0; i < info.nr_map_ids && i < KM_ARRAY_SIZE(ids); i++) {
+		km_autoclose int fd = bpf_map_get_fd_by_id(ids[i]);
+		struct bpf_map_info m = { 0 };
+
+		len = sizeof(m);
+		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &m, &len) < 0 ||
+		    strcmp(m.name, "kmend_where") != 0)
+			continue;
+		return bpf_map_lookup_elem(fd, &key, ret);
+	}
+	return -ENOENT;
+}
+
+int km_bpf_find_pidns(struct km_bpf *b)
+{
+	struct kmend_probe where = { 0 };
+	int fd = b->progs[KM_PROG_WHERE].prog_fd, r;
+
+	if (b->setup.pidns_inum == INITIAL_PIDNS)
+		return 0;
+	if (fd < 0)
+		return -ENOENT;
+	r = run_once(fd);
+	if (r >= 0)
+		r = read_where(fd, &where);
+	if (r < 0)
+		return r;
+	if (where.pidns_inum != b->setup.pidns_inum)
+		return -ESTALE;
+	b->setup.pidns_level = where.pidns_level;
+	return 0;
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What is loaded: one row a program, one row a shared map. */
+#include <bpf/bpf.h>
+
+#include "collect/bpf.h"
+#include "bpf/mem.skel.h"
+#include "bpf/net.skel.h"
+#include "bpf/probe.skel.h"
+#include "bpf/proc.skel.h"
+#include "bpf/snapshot.skel.h"
+
+#define TRACE(name) "tp_btf/" name
+
+/* clang-format off */
+const struct km_prog_def km_prog_defs[KM_PROG_MAX] = {
+	[KM_PROG_FORK]       = { "km_fork",       KM_FAMILY_PROC,     KM_ATTACH_TRACE, TRACE("sched_process_fork"),  KMEND_FORK },
+	[KM_PROG_EXEC]       = { "km_exec",       KM_FAMILY_PROC,     KM_ATTACH_TRACE, TRACE("sched_process_exec"),  KMEND_EXEC },
+	[KM_PROG_EXIT]       = { "km_exit",       KM_FAMILY_PROC,     KM_ATTACH_TRACE, TRACE("sched_process_exit"),  KMEND_EXIT },
+	[KM_PROG_SIGNAL]     = { "km_signal",     KM_FAMILY_PROC,     KM_ATTACH_TRACE, TRACE("signal_generate"),     KMEND_SIGNAL },
+	[KM_PROG_OOM]        = { "km_oom",        KM_FAMILY_MEM,      KM_ATTACH_TRACE, TRACE("mark_victim"),         KMEND_OOM },
+	[KM_PROG_OOM_KILL]   = { "km_oom_kill",   KM_FAMILY_MEM,      KM_ATTACH_TRACE, TRACE("signal_generate"),     KMEND_NONE },
+	[KM_PROG_OOM_PID]    = { "km_oom_pid",    KM_FAMILY_MEM,      KM_ATTACH_TRACE, TRACE("mark_victim"),         KMEND_OOM },
+	[KM_PROG_TCP_STATE]  = { "km_tcp_state",  KM_FAMILY_NET,      KM_ATTACH_TRACE, TRACE("inet_sock_set_state"), KMEND_TCP_STATE },
+	[KM_PROG_RETRANSMIT] = { "km_retransmit", KM_FAMILY_NET,      KM_ATTACH_TRACE, TRACE("tcp_retransmit_skb"),  KMEND_RETRANSMIT },
+	[KM_PROG_TASKS]      = { "km_tasks",      KM_FAMILY_SNAPSHOT, KM_ATTACH_ITER,  "iter/task",                  KMEND_TASK },
+	[KM_PROG_WHERE]      = { "km_where",      KM_FAMILY_PROBE,    KM_ATTACH_NONE,  "run once",                   KMEND_NONE },
+	[KM_PROG_CANARY]     = { "km_canary",     KM_FAMILY_PROBE,    KM_ATTACH_NONE,  "run on demand",              KMEND_CANARY },
+};
+
+const struct km_map_def km_map_defs[KM_MAP_MAX] = {
+	[KM_MAP_MUST]    = { "kmend_must",    "ringbuf", BPF_MAP_TYPE_RINGBUF, 0, 0, 0, 0 },
+	[KM_MAP_BULK]    = { "kmend_bulk",    "ringbuf", BPF_MAP_TYPE_RINGBUF, 0, 0, 0, 0 },
+	[KM_MAP_COUNTS]  = { "kmend_counts",  "array",   BPF_MAP_TYPE_ARRAY,   4, sizeof(struct kmend_count), 0, BPF_F_MMAPABLE },
+	[KM_MAP_WATCH]   = { "kmend_watch",   "hash",    BPF_MAP_TYPE_HASH,    8, 4, KMEND_WATCH_MAX, 0 },
+	[KM_MAP_SELF]    = { "kmend_self",    "array",   BPF_MAP_TYPE_ARRAY,   4, 4, KMEND_SELF_MAX, 0 },
+	[KM_MAP_RETRANS] = { "kmend_retrans", "hash",    BPF_MAP_TYPE_HASH,    8, 8, KMEND_WATCH_MAX, 0 },
+};
+/* clang-format on */
+
+const char *const km_family_names[KM_FAMILY_MAX] = { "proc", "mem", "net", "snapshot", "probe" };
+
+const char *const km_prog_state_names[KM_PROG_STATE_MAX + 1] = { "absent", "failed",   "unused",
+	                                                         "ready",  "attached", NULL };
+
+struct km_span km_family_elf(enum km_family family)
+{
+	static const void *(*const elf[KM_FAMILY_MAX])(size_t *) = {
+		[KM_FAMILY_PROC] = proc_bpf__elf_bytes,
+		[KM_FAMILY_MEM] = mem_bpf__elf_bytes,
+		[KM_FAMILY_NET] = net_bpf__elf_bytes,
+		[KM_FAMILY_SNAPSHOT] = snapshot_bpf__elf_bytes,
+		[KM_FAMILY_PROBE] = probe_bpf__elf_bytes,
+	};
+	struct km_span s;
+
+	s.data = elf[family](&s.len);
+	return s;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside phase 1: the collector and what its files hand each other. Nobody else includes this but
+ * its tests. */
+#ifndef KM_COLLECT_INTERNAL_H
+#define KM_COLLECT_INTERNAL_H
+
+#include <sys/types.h>
+
+#include "base/table.h"
+#include "collect/bpf.h"
+#include "collect/cgroup.h"
+#include "collect/collect.h"
+#include "collect/level.h"
+#include "collect/procfs.h"
+
+#define KM_SOURCES_MAX 32
+
+/* The iterator's own buffer in the kernel is 32 KiB: one read empties it. */
+#define KM_TASK_BUFFER 32768
+
+/* The bulk ring is looked at this often; it is woken earlier when half full. */
+#define KM_BULK_PERIOD_NS (200 * KM_NS_PER_MS)
+/* Bulk records between two looks at the must ring: at about 2 us each, 1 ms. */
+#define KM_BULK_BURST 512
+
+struct ring_buffer;
+
+/* A process found by the scan before the start. */
+struct km_found {
+	uint64_t start_ns;
+	uint64_t cgroup_id;
+	uint32_t tgid;
+	uint32_t ppid;
+	uint32_t uid;
+	uint32_t gone; /* its end was seen before it could be told */
+	char comm[KMEND_COMM_LEN];
+	char *path;
+};
+
+struct km_pidfile {
+	const struct km_service_def *def;
+	uint32_t tgid; /* last told */
+	uint64_t start_ns;
+};
+
+struct km_collect {
+	struct km_collect_opts opts;
+	struct km_bpf bpf;
+	bool bpf_used;
+
+	struct ring_buffer *rings[KMEND_RING_MAX];
+	struct ring_buffer *old_rings[KMEND_RING_MAX];
+	uint32_t burst; /* bulk records left in this burst */
+	uint32_t self[KMEND_SELF_MAX];
+
+	struct km_cgroup_mounts mounts;
+	struct km_cgroups *cgroups;
+	struct km_levels *levels;
+	struct km_table
+		*alive; /* only without fork and exit programs: who lived at the last pass */
+	struct km_table *retrans; /* counts told */
+	struct km_pidfile *pidfiles;
+	size_t pidfile_count;
+	int proc_fd;
+
+	struct km_found *found;
+	size_t found_count;
+	size_t found_size;
+
+	char *task_buffer;
+	uint32_t processes; /* of the last pass */
+	bool iter_refused;
+	uint64_t realtime_offset_ns;
+	uint64_t pass; /* number of the pass, for what is done at every Nth */
+
+	int stats_fd;        /* run-time statistics are on while it is open */
+	uint64_t stats_pass; /* when someone last asked for them */
+
+	struct km_loop *loop;
+	km_collect_sink sink;
+	void *userdata;
+	int error; /* first non-zero answer of the sink */
+	int timer_fd;
+	int bulk_timer_fd;
+	int tick_timer_fd;
+
+	struct km_source sources[KM_SOURCES_MAX + 1];
+	uint8_t source_of[KMEND_TYPE_MAX + KM_RAW_MAX_TYPE - KM_RAW_TICK]; /* row + 1, 0 none */
+};
+
+/* To the sink, counted. 0 or the sink's answer, which is kept in C->error. */
+int km_emit(struct km_collect *c, const void *raw, size_t len);
+/* Header of a record of ours: zeroes RAW, fills in type, size, now and CGROUP_ID. */
+void km_raw_init(void *raw, uint16_t type, size_t size, uint64_t cgroup_id);
+
+/* ring.c */
+int km_rings_open(struct km_collect *c);
+void km_rings_close(struct km_collect *c);
+int km_rings_add(struct km_collect *c);
+int km_rings_drain(struct km_collect *c);
+/* What an earlier build left behind. */
+int km_rings_drain_old(struct km_collect *c);
+
+/* count.c: LOSS and RETRANSMIT records, from counts in the kernel. */
+int km_losses_emit(struct km_collect *c);
+int km_retransmits_emit(struct km_collect *c);
+/* Takes over: what was counted before this start was told by the last reader. */
+void km_retransmits_prime(struct km_collect *c);
+void km_retransmits_forget(struct km_collect *c, uint64_t cgroup_id);
+
+/* snapshot.c: each thread group once, by iterator or /proc. */
+int km_tasks_each(struct km_collect *c, km_task_cb cb, void *userdata);
+int km_tasks_emit(struct km_collect *c);
+bool km_is_self(const struct km_collect *c, uint32_t tgid);
+
+/* scan.c */
+int km_scan(struct km_collect *c);
+int km_scan_emit(struct km_collect *c);
+void km_scan_exit_seen(struct km_collect *c, uint32_t tgid, uint64_t start_ns);
+void km_scan_free(struct km_collect *c);
+
+/* alive.c: births and deaths by comparing passes, where the kernel does not tell. */
+int km_alive_open(struct km_collect *c);
+int km_alive_see(struct km_collect *c, const struct kmend_task *t);
+int km_alive_sweep(struct km_collect *c);
+
+/* host.c, clock.c, pidfile.c */
+int km_host_emit(struct km_collect *c);
+int km_clock_emit(struct km_collect *c);
+int km_pidfiles_open(struct km_collect *c);
+int km_pidfiles_emit(struct km_collect *c);
+
+/* objects.c: switches statistics off when nobody asked for so many passes. */
+#define KM_STATS_PASSES 60
+void km_stats_expire(struct km_collect *c);
+
+/* sources.c */
+void km_sources_init(struct km_collect *c);
+void km_sources_update(struct km_collect *c);
+void km_sources_count(struct km_collect *c, const struct kmend_hdr *h, const void *raw);
+int km_probes_emit(struct km_collect *c);
+
+#endif

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Each thread group once a pass: by the task iterator (about 1 us each), else by /proc. */
+#include <bpf/bpf.h>
+#include <stdio.h>
+
+#include "collect/internal.h"
+
+bool km_is_self(const struct km_collect *c, uint32_t tgid)
+{
+	for (size_t i = 0; i < KMEND_SELF_MAX; i++)
+		if (c->self[i] && c->self[i] == tgid)
+			return true;
+	return false;
+}
+
+/* Whole records at the start of the buffer; what is left of a last one moves there. */
+static int hand_out(struct km_collect *c, size_t *len, km_task_cb cb, void *userdata)
+{
+	size_t at = 0;
+	int r = 0;
+
+	for (; r == 0 && at + sizeof(struct kmend_task) <= *len; at += sizeof(struct kmend_task))
+		r = cb(userdata, (const void *)(c->task_buffer + at));
+	memmove(c->task_buffer, c->task_buffer + at, *len - at);
+	*len -= at;
+	return r;
+}
+
+static int read_iter(struct km_collect *c, int fd, km_task_cb cb, void *userdata)
+{
+	size_t len = 0;
+	int r = 0;
+
+	while (r == 0) {
+		ssize_t n = read(fd, c->task_buffer + len, KM_TASK_BUFFER - len);
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue; /* many tasks in a row that are not listed */
+		if (n <= 0)
+			return n < 0 ? -errno : 0;
+		len += (size_t)n;
+		r = hand_out(c, &len, cb, userdata);
+	}
+	return r;
+}
+
+static void refuse(struct km_collect *c, int err)
+{
+	struct km_prog *p = &c->bpf.progs[KM_PROG_TASKS];
+
+	c->iter_refused = true;
+	p->state = KM_PROG_FAILED;
+	km_bpf_reason(err, NULL, p->reason, sizeof(p->reason));
+	km_sources_update(c);
+}
+
+int km_tasks_each(struct km_collect *c, km_task_cb cb, void *userdata)
+{
+	km_autoclose int fd = -1;
+
+	if (c->bpf.progs[KM_PROG_TASKS].link_fd >= 0 && !c->iter_refused) {
+		fd = bpf_iter_create(c->bpf.progs[KM_PROG_TASKS].link_fd);
+		if (fd >= 0)
+			return read_iter(c, fd, cb, userdata);
+		refuse(c, -errno);
+	}
+	return km_procfs_each(c->proc_fd, c->mounts.unified, cb, userdata);
+}
+
+static int emit_task(void *userdata, const struct kmend_task *t)
+{
+	struct km_collect *c = userdata;
+	int r = 0;
+
+	if (km_is_self(c, t->tgid))
+		return 0;
+	if (!t->hdr.ktime_ns) { /* from /proc */
+		struct kmend_task copy = *t;
+
+		copy.hdr.ktime_ns = km_now_ns();
+		return emit_task(userdata, &copy);
+	}
+	c->processes++;
+	if (c->alive)
+		r = km_alive_see(c, t);
+	return r ? r : km_emit(c, t, sizeof(*t));
+}
+
+int km_tasks_emit(struct km_collect *c)
+{
+	int r;
+
+	c->processes = 0;
+	r = km_tasks_each(c, emit_task, c);
+	if (c->error)
+		return c->error;
+	if (r == 0 && c->alive)
+		r = km_alive_sweep(c);
+	return c->error ? c->error : 0;
+}

@@ -36,9 +36,9 @@ static struct km_pipeline *host(void)
 static const struct km_view *view_of_host(void)
 {
 	static struct km_view view;
-	struct km_pipeline *p;
+	static struct km_pipeline *p; /* kept, so that it is reachable at the end */
 
-	if (view.attribute)
+	if (p)
 		return &view;
 	p = host();
 	if (km_history_open("/nonexistent", &view.history) < 0)

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/fs.h"
 #include "collect/internal.h"
 
 #define WORLD_RECORDS_MAX 65536

@@ -2,7 +2,7 @@
 /* What is written: one call a fact, one transaction a pass. */
 #include "record/history_db.h"
 
-#include <limits.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -24,23 +24,51 @@ static uint64_t wall_offset_ns(void)
 	return (uint64_t)(wall.tv_sec - boot.tv_sec) * KM_NS_PER_S;
 }
 
-int km_history_open(const char *dir, struct km_history **ret)
+static int history_new(struct km_history **ret)
 {
 	static const struct km_table_opts chunks = { "chunks", KM_SERVICES_MAX * KM_RESOURCE_MAX,
 		                                     sizeof(struct km_chunk), 16, NULL };
 	km_autofree(km_history_closep) struct km_history *h = calloc(1, sizeof(*h));
-	char real[PATH_MAX];
 	int r;
 
 	if (!h)
 		return -ENOMEM;
-	/* Only the last part must not be a symlink: /var/run and the like are the system's. */
-	if (!km_copy(h->dir, sizeof(h->dir), realpath(dir, real) ? real : dir))
-		return -ENAMETOOLONG;
+	h->dir_fd = -1;
 	h->offset_ns = wall_offset_ns();
 	r = km_table_new(&chunks, &h->chunks);
+	if (r == 0)
+		r = km_db_register(h);
 	if (r < 0)
 		return r;
+	*ret = km_take(h);
+	return 0;
+}
+
+int km_history_open(const char *dir, struct km_history **ret)
+{
+	km_autofree(km_history_closep) struct km_history *h = NULL;
+	int r;
+
+	r = history_new(&h);
+	if (r < 0)
+		return r;
+	if (!km_copy(h->dir, sizeof(h->dir), dir))
+		return -ENAMETOOLONG;
+	km_db_open(h);
+	*ret = km_take(h);
+	return 0;
+}
+
+int km_history_open_at(int dir_fd, struct km_history **ret)
+{
+	km_autofree(km_history_closep) struct km_history *h = NULL;
+	int r;
+
+	r = history_new(&h);
+	if (r < 0)
+		return r;
+	h->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
+	snprintf(h->dir, sizeof(h->dir), "/proc/self/fd/%d", h->dir_fd);
 	km_db_open(h);
 	*ret = km_take(h);
 	return 0;
@@ -69,6 +97,8 @@ struct km_history *km_history_close(struct km_history *h)
 			write_chunk(h, c);
 	km_db_commit(h);
 	km_db_close(h);
+	km_db_unregister(h);
+	km_close(&h->dir_fd);
 	km_table_free(h->chunks);
 	free(h);
 	return NULL;
@@ -76,12 +106,14 @@ struct km_history *km_history_close(struct km_history *h)
 
 const char *km_history_trouble(const struct km_history *h)
 {
+	if (!h)
+		return "no history is kept: the state directory cannot be used";
 	return h->trouble[0] ? h->trouble : NULL;
 }
 
 uint64_t km_history_lost(const struct km_history *h)
 {
-	return h->lost;
+	return h ? h->lost : 0;
 }
 
 int km_history_decision(struct km_history *h, const struct km_decision *d, const char *text,
@@ -89,7 +121,8 @@ int km_history_decision(struct km_history *h, const struct km_decision *d, const
 {
 	const char *answer = km_answer_names[d->answer];
 
-	h->offset_ns = realtime_ns - d->t_ns;
+	if (h)
+		h->offset_ns = realtime_ns - d->t_ns;
 	km_db_write(h, KM_ST_DECISION, "iiiissssss", realtime_ns, d->t_ns, d->id, d->incident_id,
 	            d->service, d->rule, answer, km_verb_names[d->verb], d->reason, text);
 	if (d->incident_id)
@@ -138,12 +171,16 @@ int km_history_forecast(struct km_history *h, const struct km_forecast *f, const
 
 int km_history_evidence(struct km_history *h, uint64_t incident_id, uint64_t t_ns, const char *text)
 {
-	return km_db_write(h, KM_ST_EVIDENCE, "iiis", t_ns + h->offset_ns, t_ns, incident_id, text);
+	uint64_t offset_ns = h ? h->offset_ns : 0;
+
+	return km_db_write(h, KM_ST_EVIDENCE, "iiis", t_ns + offset_ns, t_ns, incident_id, text);
 }
 
 int km_history_audit(struct km_history *h, const char *what, uint32_t uid, uint32_t tgid,
                      uint64_t realtime_ns)
 {
+	if (!h)
+		return 0;
 	if (h->audits >= KM_HISTORY_AUDITS) {
 		h->lost++;
 		return 0;
@@ -160,6 +197,8 @@ int km_history_sample(struct km_history *h, uint64_t service_id, const char *ser
 	struct km_chunk *c;
 	int rc;
 
+	if (!h)
+		return 0;
 	rc = km_table_put(h->chunks, key, &c);
 	if (rc < 0) {
 		h->lost++;
@@ -237,6 +276,8 @@ static void trim(struct km_history *h, uint64_t realtime_ns, uint64_t keep_days)
 int km_history_commit(struct km_history *h, uint64_t now_ns, uint64_t realtime_ns,
                       uint64_t keep_days)
 {
+	if (!h)
+		return 0;
 	h->offset_ns = realtime_ns - now_ns;
 	if (!h->db && now_ns >= h->retry_ns) {
 		h->retry_ns = now_ns + KM_HISTORY_RETRY_NS;

@@ -8,11 +8,14 @@
 
 #include "verify/verify.h"
 
-struct km_history;
+struct km_history; /* everywhere below NULL stands for none: nothing is kept, nothing known */
 
 /* DIR must be writable for the caller's user. Only -ENOMEM and -ENAMETOOLONG fail: a database that
  * cannot be used is a handle in trouble. *RET the caller's. */
 int km_history_open(const char *dir, struct km_history **ret);
+/* The same below an open directory, which may lie below one that the caller's user cannot enter.
+ * DIR_FD stays the caller's and may be closed. */
+int km_history_open_at(int dir_fd, struct km_history **ret);
 struct km_history *km_history_close(struct km_history *h);
 KM_DEFINE_FREEP(struct km_history, km_history_close)
 

@@ -156,15 +156,44 @@ static int prepare(struct km_history *h)
 	return rc;
 }
 
+/* SQLite resolves every path to an absolute one without links, which leads through directories that
+ * our user may not enter; the name of an open descriptor needs none of them. The file itself must
+ * still be no symlink: SQLite opens with O_NOFOLLOW. */
+static int full_pathname(sqlite3_vfs *vfs, const char *name, int size, char *out)
+{
+	(void)vfs;
+	return km_copy(out, (size_t)size, name) ? SQLITE_OK : SQLITE_CANTOPEN;
+}
+
+int km_db_register(struct km_history *h)
+{
+	const sqlite3_vfs *own = sqlite3_vfs_find(NULL);
+
+	if (!own)
+		return -ENOMEM;
+	h->vfs = *own;
+	snprintf(h->vfs_name, sizeof(h->vfs_name), "km-%p", (void *)h);
+	h->vfs.zName = h->vfs_name;
+	h->vfs.pNext = NULL;
+	h->vfs.xFullPathname = full_pathname;
+	return sqlite3_vfs_register(&h->vfs, 0) == SQLITE_OK ? 0 : -ENOMEM;
+}
+
+void km_db_unregister(struct km_history *h)
+{
+	if (h->vfs.zName)
+		sqlite3_vfs_unregister(&h->vfs);
+}
+
 static int open_file(struct km_history *h)
 {
 	const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX |
-	                  SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOFOLLOW;
+	                  SQLITE_OPEN_PRIVATECACHE;
 	char path[KM_PATH_MAX + sizeof(KM_HISTORY_FILE)];
 	int rc;
 
 	snprintf(path, sizeof(path), "%s/%s", h->dir, KM_HISTORY_FILE);
-	rc = sqlite3_open_v2(path, &h->db, flags, NULL);
+	rc = sqlite3_open_v2(path, &h->db, flags, h->vfs_name);
 	if (rc != SQLITE_OK)
 		return rc;
 	sqlite3_extended_result_codes(h->db, 1);
@@ -283,6 +312,8 @@ int km_db_write(struct km_history *h, enum km_statement s, const char *types, ..
 	va_list ap;
 	int rc = SQLITE_OK;
 
+	if (!h)
+		return 0;
 	if (!h->db) {
 		h->lost++;
 		return 0;
@@ -328,7 +359,7 @@ sqlite3_stmt *km_db_query(struct km_history *h, const char *query, const char *t
 	va_list ap;
 	int rc;
 
-	if (!h->db)
+	if (!h || !h->db)
 		return NULL;
 	rc = sqlite3_prepare_v2(h->db, query, -1, &st, NULL);
 	if (rc == SQLITE_OK) {

@@ -38,6 +38,9 @@ enum km_statement {
 
 struct km_history {
 	char dir[KM_PATH_MAX];
+	int dir_fd; /* ours, or -1; DIR is then its name below /proc/self/fd */
+	sqlite3_vfs vfs;
+	char vfs_name[32];
 	sqlite3 *db; /* NULL: cannot be used */
 	sqlite3_stmt *st[KM_ST_MAX];
 	struct km_table *chunks; /* struct km_chunk */
@@ -55,6 +58,9 @@ struct km_history {
 	char trouble[KM_PATH_MAX + 256];
 };
 
+/* Between these two h->vfs is SQLite's own file access, with paths taken as they are. */
+int km_db_register(struct km_history *h);
+void km_db_unregister(struct km_history *h);
 /* Opens the file, or sets a damaged one aside and begins a new one. On failure the trouble is said
  * and h->db is NULL. */
 void km_db_open(struct km_history *h);

@@ -290,7 +290,7 @@ int km_history_samples(struct km_history *h, uint64_t service_id, enum km_resour
                        uint64_t limit, struct km_json_writer *w)
 {
 	const uint64_t key[2] = { service_id, r };
-	const struct km_chunk *open = km_table_get(h->chunks, key);
+	const struct km_chunk *open = h ? km_table_get(h->chunks, key) : NULL;
 	const uint64_t pending = open ? open->count : 0;
 	struct sample_walk walk = { w, 0 };
 	struct km_chunk_stored s;

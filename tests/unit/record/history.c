@@ -468,6 +468,71 @@ static void a_directory_that_is_not_there_costs_history_not_the_daemon(void **st
 	km_history_close(h);
 }
 
+static void a_directory_below_one_that_cannot_be_entered_is_used_all_the_same(void **state)
+{
+	char parent[64] = "/tmp/kmend-history-XXXXXX", dir[96], file[128];
+	struct km_history *h;
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(parent));
+	snprintf(dir, sizeof(dir), "%s/engine", parent);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	chmod(parent, 0); /* root may enter it nevertheless: then this shows only that it works */
+	assert_int_equal(km_history_open_at(fd, &h), 0);
+	close(fd);
+	assert_null(km_history_trouble(h));
+	km_history_audit(h, "x", 1, 2, WALL_NS);
+	km_history_close(h);
+	chmod(parent, 0700);
+	snprintf(file, sizeof(file), "%s/history.db", dir);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(rmdir(dir), 0);
+	assert_int_equal(rmdir(parent), 0);
+}
+
+static void a_database_that_is_a_symlink_is_not_followed(void **state)
+{
+	struct place *p = *state;
+	char path[128], target[128];
+
+	p->h = km_history_close(p->h);
+	snprintf(path, sizeof(path), "%s/history.db", p->dir);
+	snprintf(target, sizeof(target), "%s/elsewhere", p->dir);
+	unlink(path);
+	assert_int_equal(symlink(target, path), 0);
+	assert_int_equal(km_history_open(p->dir, &p->h), 0);
+	assert_non_null(km_history_trouble(p->h));
+	assert_int_equal(access(target, F_OK), -1);
+}
+
+static void without_a_history_nothing_is_kept_and_nothing_known(void **state)
+{
+	const struct km_history_filter all = { 0 };
+	struct place *p = *state;
+	struct km_history *own = p->h;
+	struct km_json_writer w;
+
+	p->h = NULL;
+	decide(p, 1, 1, "web");
+	outcome(p, 1);
+	verdict(p, 1, 1);
+	assert_int_equal(km_history_audit(NULL, "x", 0, 0, 0), 0);
+	assert_int_equal(km_history_evidence(NULL, 1, 1, "{}"), 0);
+	assert_int_equal(km_history_sample(NULL, 1, "web", KM_MEMORY, 1, 1, 1), 0);
+	commit(p, 1);
+	assert_int_equal(km_history_lost(NULL), 0);
+	assert_non_null(km_history_trouble(NULL));
+	assert_int_equal(km_history_last_id(NULL), 0);
+	assert_string_equal(text_of(p, km_history_actions, &all), "[]");
+	assert_string_equal(text_of(p, km_history_incidents, &all), "[]");
+	assert_int_equal(samples_of(p, 1, 5), 0);
+	km_jw_init(&w, p->out, false);
+	assert_int_equal(km_history_incident(NULL, 1, &w), -ENOENT);
+	p->h = own;
+}
+
 static void a_read_only_directory_is_trouble(void **state)
 {
 	struct place *p = *state;
@@ -544,6 +609,9 @@ int main(void)
 		T(a_later_version_of_the_file_is_set_aside_not_changed),
 		T(a_second_user_of_the_database_is_told_and_tries_again),
 		T(a_directory_that_is_not_there_costs_history_not_the_daemon),
+		T(a_directory_below_one_that_cannot_be_entered_is_used_all_the_same),
+		T(a_database_that_is_a_symlink_is_not_followed),
+		T(without_a_history_nothing_is_kept_and_nothing_known),
 		T(a_read_only_directory_is_trouble),
 		T(a_full_database_counts_what_it_loses_and_goes_on),
 		T(a_commit_does_not_hold_the_engine_up),

@@ -48,6 +48,17 @@ static int tell_new(struct km_collect *c, const struct kmend_task *t)
 	return km_emit(c, &raw, sizeof(raw));
 }
 
+void km_alive_know(struct km_collect *c, const struct km_found *f)
+{
+	uint64_t key = f->tgid;
+	struct alive *a;
+
+	if (km_table_put(c->alive, &key, &a) < 0)
+		return;
+	a->start_ns = f->start_ns;
+	a->cgroup_id = f->cgroup_id;
+}
+
 int km_alive_see(struct km_collect *c, const struct kmend_task *t)
 {
 	uint64_t key = t->tgid;

@@ -121,6 +121,8 @@ void km_scan_free(struct km_collect *c);
 
 /* alive.c: births and deaths by comparing passes, where the kernel does not tell. */
 int km_alive_open(struct km_collect *c);
+/* Told by the scan already. */
+void km_alive_know(struct km_collect *c, const struct km_found *f);
 int km_alive_see(struct km_collect *c, const struct kmend_task *t);
 int km_alive_sweep(struct km_collect *c);
 

@@ -67,6 +67,8 @@ int km_scan_emit(struct km_collect *c)
 
 		if (f->gone || km_is_self(c, f->tgid))
 			continue;
+		if (c->alive)
+			km_alive_know(c, f);
 		km_raw_init(&raw, KM_RAW_PROCESS, sizeof(raw), f->cgroup_id);
 		raw.tgid = f->tgid;
 		raw.ppid = f->ppid;

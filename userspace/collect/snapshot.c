@@ -70,20 +70,17 @@ int km_tasks_each(struct km_collect *c, km_task_cb cb, void *userdata)
 static int emit_task(void *userdata, const struct kmend_task *t)
 {
 	struct km_collect *c = userdata;
+	struct kmend_task stamped = *t;
 	int r = 0;
 
 	if (km_is_self(c, t->tgid))
 		return 0;
-	if (!t->hdr.ktime_ns) { /* from /proc */
-		struct kmend_task copy = *t;
-
-		copy.hdr.ktime_ns = km_now_ns();
-		return emit_task(userdata, &copy);
-	}
 	c->processes++;
 	if (c->alive)
 		r = km_alive_see(c, t);
-	return r ? r : km_emit(c, t, sizeof(*t));
+	if (!t->hdr.ktime_ns) /* from /proc */
+		stamped.hdr.ktime_ns = km_now_ns();
+	return r ? r : km_emit(c, &stamped, sizeof(stamped));
 }
 
 int km_tasks_emit(struct km_collect *c)

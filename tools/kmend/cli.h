@@ -118,6 +118,7 @@ enum km_cell_kind {
 	KM_CELL_LEVEL,    /* object {level, limit, unit}: "12.0 MiB/64.0 MiB" */
 	KM_CELL_FORECAST, /* forecast object: "memory in 3m10s (2m50s to 3m40s)" */
 	KM_CELL_LIST,     /* array of strings: "a, b" */
+	KM_CELL_PID,      /* 0: "-" */
 };
 
 struct km_column {
@@ -132,7 +133,7 @@ const cJSON *km_path(const cJSON *node, const char *path);
 /* ARRAY as a table with aligned columns; NONE is printed when it is empty. */
 void km_print_table(struct km_cli *cli, const cJSON *array, const struct km_column *columns,
                     const char *none);
-/* "title: value" lines; absent values are left out. */
+/* "title  value" lines; what is absent, empty or "-" is left out. */
 void km_print_list(struct km_cli *cli, const cJSON *node, const struct km_column *rows);
 
 /* ask.c: most commands: words, one request, one table or list. */

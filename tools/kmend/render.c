@@ -166,7 +166,9 @@ const char *km_cell(const cJSON *node, const struct km_column *c, char *out, siz
 		list(node, out, size);
 	else if (c->kind == KM_CELL_YES)
 		snprintf(out, size, "%s", cJSON_IsTrue(node) ? "yes" : "-");
-	else if (c->kind != KM_CELL_TEXT && number(node, &v))
+	else if (c->kind == KM_CELL_PID && number(node, &v) && v == 0)
+		snprintf(out, size, "-");
+	else if (c->kind != KM_CELL_TEXT && c->kind != KM_CELL_PID && number(node, &v))
 		by_number(v, c->kind, out, size);
 	else
 		plain(node, out, size);
@@ -227,11 +229,9 @@ void km_print_list(struct km_cli *cli, const cJSON *node, const struct km_column
 	for (const struct km_column *c = rows; c->title; c++)
 		width = width_of(c->title) > width ? width_of(c->title) : width;
 	for (const struct km_column *c = rows; c->title; c++) {
-		const cJSON *v = km_path(node, c->path);
-
-		if (!v || cJSON_IsNull(v) || (cJSON_IsArray(v) && !v->child))
+		km_cell(node, c, cell, sizeof(cell));
+		if (!cell[0] || strcmp(cell, "-") == 0)
 			continue;
-		fprintf(cli->out, "%s%*s%s\n", c->title, width - width_of(c->title) + 2, "",
-		        km_cell(node, c, cell, sizeof(cell)));
+		fprintf(cli->out, "%s%*s%s\n", c->title, width - width_of(c->title) + 2, "", cell);
 	}
 }

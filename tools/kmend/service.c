@@ -22,7 +22,7 @@ static const struct km_column rows[] = {
 	{ "for", "for_s", KM_CELL_SECONDS },
 	{ "quarantined", "quarantined", KM_CELL_TEXT },
 	{ "processes", "processes", KM_CELL_TEXT },
-	{ "main process", "main_tgid", KM_CELL_TEXT },
+	{ "main process", "main_tgid", KM_CELL_PID },
 	{ "memory", "memory", KM_CELL_LEVEL },
 	{ "descriptors", "descriptors", KM_CELL_LEVEL },
 	{ "threads", "threads", KM_CELL_LEVEL },
@@ -37,7 +37,7 @@ static const struct km_column rows[] = {
 	{ "  by signal", "last_end.exit_signal", KM_CELL_TEXT },
 	{ "  OOM", "last_end.oom", KM_CELL_TEXT },
 	{ "  sent by", "last_end.sender_comm", KM_CELL_TEXT },
-	{ "  sender", "last_end.sender_tgid", KM_CELL_TEXT },
+	{ "  sender", "last_end.sender_tgid", KM_CELL_PID },
 	{ "  sender's uid", "last_end.sender_uid", KM_CELL_TEXT },
 	{ 0 },
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The command against a daemon that may be anything: exit codes, rendering, and what a broken daemon
- * cannot do to a terminal. */
+/* The command against a daemon that may be anything: exit codes, rendering, and what a broken
+ * daemon cannot do to a terminal. */
 #include "fake.h"
 
 static const char status_body[] =

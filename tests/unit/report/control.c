@@ -50,8 +50,8 @@ static void refused_as(struct world *w, const struct km_peer *who, const char *r
 
 static void has(const char *body, const char *what)
 {
-	if (!strstr(body, what))
-		fail_msg("%s is not in %s", what, body);
+	if (!body || !strstr(body, what))
+		fail_msg("%s is not in %s", what, body ? body : "nothing");
 }
 
 static void status_says_mode_counts_and_limits(void **state)

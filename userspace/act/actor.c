@@ -51,6 +51,14 @@ void km_actor_say(struct km_actor *a, const struct km_journal_record *r, bool re
 	km_actor_send(a, &m, sizeof(m));
 }
 
+static bool has_room(const struct km_actor *a)
+{
+	for (const struct km_act *act = a->act; act < a->act + KM_ACTS_MAX; act++)
+		if (act->phase == KM_ACT_FREE)
+			return true;
+	return false;
+}
+
 void km_actor_rearm(struct km_actor *a)
 {
 	uint64_t at = UINT64_MAX;
@@ -61,6 +69,8 @@ void km_actor_rearm(struct km_actor *a)
 		if (act->phase == KM_ACT_GONE && act->kill_ns < at)
 			at = act->kill_ns;
 	}
+	if (a->waiting_count && has_room(a))
+		at = 1;
 	km_loop_timer_set(a->o.loop, a->timer_fd, at == UINT64_MAX ? 0 : at, 0);
 }
 
@@ -131,6 +141,34 @@ void km_act_finish(struct km_act *act, enum km_outcome_state state, int error, c
 	km_chain_prepare(a->journal);
 }
 
+/* What has waited for a free act, oldest first. */
+static void serve_waiting(struct km_actor *a)
+{
+	while (a->waiting_count && has_room(a)) {
+		const struct km_waiting *w = &a->waiting[a->waiting_at];
+
+		a->waiting_at = (a->waiting_at + 1) % KM_WAITING_MAX;
+		a->waiting_count--;
+		km_request_receive(a, &w->request, sizeof(w->request),
+		                   km_now_ns() - w->since_ns > KM_WAITING_NS);
+	}
+}
+
+/* True: the message is a request, and it waits now. */
+static bool wait_for_room(struct km_actor *a, const void *msg, size_t size)
+{
+	const struct km_message_hdr *h = msg;
+	struct km_waiting *w;
+
+	if (size != sizeof(w->request) || h->type != KM_ACT_REQUEST ||
+	    a->waiting_count == KM_WAITING_MAX || (has_room(a) && !a->waiting_count))
+		return false;
+	w = &a->waiting[(a->waiting_at + a->waiting_count++) % KM_WAITING_MAX];
+	memcpy(&w->request, msg, size);
+	w->since_ns = km_now_ns();
+	return true;
+}
+
 static int on_timer(void *userdata, int fd, uint32_t events)
 {
 	struct km_actor *a = userdata;
@@ -143,6 +181,7 @@ static int on_timer(void *userdata, int fd, uint32_t events)
 		else if (act->phase != KM_ACT_FREE && km_now_ns() >= act->deadline_ns)
 			km_unit_overdue(act);
 	}
+	serve_waiting(a);
 	km_actor_rearm(a);
 	km_actor_ready(a);
 	return 0;
@@ -158,8 +197,10 @@ static int on_engine(void *userdata, int fd, uint32_t events)
 	if (n < 0 || !(events & ~(uint32_t)EPOLLOUT))
 		return (int)n;
 	n = km_message_recv(fd, msg, sizeof(msg), NULL);
+	if (n > 0 && wait_for_room(a, msg, (size_t)n))
+		return 0;
 	if (n > 0 || n == -EBADMSG)
-		km_request_receive(a, msg, n > 0 ? (size_t)n : 0);
+		km_request_receive(a, msg, n > 0 ? (size_t)n : 0, false);
 	else if (n != -EAGAIN)
 		return n ? (int)n : -EPIPE; /* nobody to act for: what runs goes on running */
 	return 0;
@@ -248,4 +289,9 @@ uint64_t km_actor_engine_seen_ns(const struct km_actor *a)
 bool km_actor_degraded(const struct km_actor *a)
 {
 	return a->lost || km_chain_degraded(a->journal);
+}
+
+void km_actor_set_policy(struct km_actor *a, const struct km_policy *p)
+{
+	a->o.policy = p;
 }

@@ -169,7 +169,19 @@ struct km_act {
 	char job[128];
 };
 
+/* Requests that wait for a free act: the first starts of a host full of commands. */
+#define KM_WAITING_MAX 512
+/* Longer, and what was decided may not hold any more: refused. */
+#define KM_WAITING_NS (5 * KM_NS_PER_S)
+
+struct km_waiting {
+	struct km_act_request request;
+	uint64_t since_ns;
+};
+
 struct km_actor {
+	struct km_waiting waiting[KM_WAITING_MAX]; /* a ring, oldest first */
+	size_t waiting_at, waiting_count;
 	struct km_actor_opts o;
 	struct km_chain *journal;
 	struct km_budgets budgets;
@@ -200,7 +212,7 @@ int km_act_intend(struct km_act *act);
 void km_act_finish(struct km_act *act, enum km_outcome_state state, int error, const char *detail);
 
 /* request.c */
-void km_request_receive(struct km_actor *a, const void *msg, size_t size);
+void km_request_receive(struct km_actor *a, const void *msg, size_t size, bool stale);
 /* Fills in def, child and unit from the service's name. */
 void km_act_find(struct km_act *act);
 

@@ -75,6 +75,10 @@ static const char *check_policy(struct km_act *act)
 	if (act->rec.verb != KM_NOTIFY && (km_policy_protects(p, act->rec.service) ||
 	                                   (act->unit && km_policy_protects(p, act->unit))))
 		return "service is protected";
+	/* A harmless name does not make a protected program one's own. */
+	if (act->def && act->rec.verb != KM_NOTIFY &&
+	    !km_policy_allows_def(p, (enum km_verb)act->rec.verb, act->def))
+		return p->pause ? "acts are paused" : "the policy does not allow it";
 	if (km_policy_allows(p, (enum km_verb)act->rec.verb, act->rec.service))
 		return NULL;
 	return p->pause ? "acts are paused" : "the policy does not allow it";
@@ -194,7 +198,7 @@ static bool take_over(struct km_act *act, const struct km_act_request *q)
 	       copy_text(r->detail, q->reason);
 }
 
-void km_request_receive(struct km_actor *a, const void *msg, size_t size)
+void km_request_receive(struct km_actor *a, const void *msg, size_t size, bool stale)
 {
 	const struct km_message_hdr *h = msg;
 	struct km_act act = { .actor = a, .events_fd = -1, .exec_fd = -1 };
@@ -207,6 +211,8 @@ void km_request_receive(struct km_actor *a, const void *msg, size_t size)
 		refuse(&act, -EBADMSG, "not a request of this version");
 	} else if (!take_over(&act, msg)) {
 		refuse(&act, -EINVAL, "a text without end");
+	} else if (stale) {
+		refuse(&act, -EBUSY, "too many acts were under way");
 	} else {
 		for (size_t i = 0; !why && i < KM_ARRAY_SIZE(checks); i++)
 			if ((why = checks[i].check(&act)))

@@ -276,6 +276,11 @@ static int on_wanted_tick(void *userdata, int fd, uint32_t events)
 	return r ? r : emit_tick(c);
 }
 
+int km_collect_drain(struct km_collect *c)
+{
+	return km_rings_drain(c);
+}
+
 void km_collect_want_tick(struct km_collect *c, uint64_t at_ns)
 {
 	if (c->loop)

@@ -49,6 +49,8 @@ int km_collect_unpin(const char *pin_dir);
  * Before km_collect_start(), which adds the caller if there is room. */
 int km_collect_self(struct km_collect *c, const uint32_t *tgids, size_t count);
 
+/* Delivers what lies in the rings now: what the kernel recorded before something else was heard. */
+int km_collect_drain(struct km_collect *c);
 /* A cgroup the daemon answers for: its exits and signals, and those of all below it, wake the
  * daemon at once, and its memory and tasks are read as KM_RAW_LEVEL at each pass. May be called
  * from the sink. -ENOENT: no such cgroup is known (yet). */

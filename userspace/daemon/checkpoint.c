@@ -84,6 +84,7 @@ int km_checkpoint_write(struct km_engine *e)
 	int r;
 
 	e->checkpoint_ns = km_pipeline_now_ns(e->pipeline);
+	e->dirty = false;
 	if (e->d->engine_fd < 0)
 		return -EBADF;
 	r = km_buf_new(CHECKPOINT_MAX, &rows);

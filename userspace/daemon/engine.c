@@ -98,7 +98,7 @@ static void after_tick(struct km_engine *e)
 		                  km_pipeline_config(e->pipeline)->settings.history_days);
 	if (++e->recent_ticks >= KM_EVIDENCE_TICKS)
 		km_evidence_begin(e);
-	if (now - e->checkpoint_ns >= CHECKPOINT_PERIOD_NS)
+	if (e->dirty || now - e->checkpoint_ns >= CHECKPOINT_PERIOD_NS)
 		km_checkpoint_write(e);
 	show(e);
 }
@@ -151,9 +151,12 @@ static int on_alive(void *userdata, int fd, uint32_t events)
 	return r == -EAGAIN ? 0 : r;
 }
 
-static int send_set(struct km_engine *e, const struct km_texts *t)
+/* Where nothing may be acted on, the policy says so too: then no decision asks for it. */
+static int send_set(struct km_engine *e, struct km_texts *t)
 {
-	return km_texts_save(t, km_now_ns(), feed_cb, e);
+	int r = e->d->observe_only ? km_setup_pause(t) : 0;
+
+	return r < 0 ? r : km_texts_save(t, km_now_ns(), feed_cb, e);
 }
 
 /* The set in force stays if anything is wrong with the new one. */
@@ -293,13 +296,17 @@ static int engine_new(struct km_daemon *d, struct km_engine *e)
 	if (r == 0)
 		r = km_buf_new(TEXT_MAX, &e->text);
 	if (r == 0 && d->engine_fd >= 0) {
-		r = km_history_open(d->engine_dir, &e->history);
+		r = km_history_open_at(d->engine_fd, &e->history);
 		if (r < 0)
 			km_log(KM_ERR, "no history: %s: %s", d->engine_dir, strerror(-r));
 		r = 0;
 	}
-	if (e->history && km_history_trouble(e->history))
-		km_log(KM_ERR, "history: %s", km_history_trouble(e->history));
+	if (r == 0 && km_history_trouble(e->history)) {
+		d->observe_only = true;
+		snprintf(d->reason, sizeof(d->reason), "history: %s",
+		         km_history_trouble(e->history));
+		km_log(KM_ERR, "observe only, nothing is acted on: %s", d->reason);
+	}
 	return r;
 }
 

@@ -93,6 +93,7 @@ int km_engine_output(struct km_engine *e, const struct km_output *o)
 
 	if (r < 0)
 		return r;
+	e->dirty = e->dirty || o->kind != KM_OUT_FORECAST;
 	switch (o->kind) {
 	case KM_OUT_DECISION:
 		return on_decision(e, o->decision);
@@ -116,6 +117,8 @@ int km_engine_output(struct km_engine *e, const struct km_output *o)
 
 static int on_outcome(struct km_engine *e, struct km_act_outcome *m)
 {
+	int r;
+
 	m->outcome.hdr.type = KM_RAW_OUTCOME;
 	m->outcome.hdr.size = sizeof(m->outcome);
 	if (m->outcome.hdr.cgroup_id)
@@ -123,7 +126,11 @@ static int on_outcome(struct km_engine *e, struct km_act_outcome *m)
 	if (e->history && m->outcome.intent_id)
 		km_history_outcome(e->history, &m->outcome,
 		                   km_engine_realtime_ns(e, m->outcome.hdr.ktime_ns));
-	return km_engine_feed(e, &m->outcome, sizeof(m->outcome));
+	r = km_engine_feed(e, &m->outcome, sizeof(m->outcome));
+	/* An engine that is killed now must not take the act for one without an outcome. */
+	if (r == 0 && m->outcome.intent_id)
+		km_checkpoint_write(e);
+	return r;
 }
 
 static int on_ready(struct km_engine *e, const struct km_act_plain *m)
@@ -172,7 +179,11 @@ int km_engine_actor(void *userdata, int fd, uint32_t events)
 			return 0;
 		if (n <= 0)
 			return n ? (int)n : -EPIPE;
-		r = on_message(e, &m, (size_t)n);
+		/* The kernel wrote its record of an end before the actor could see it: who sent the
+		 * signal stands only there. */
+		r = km_collect_drain(e->collect);
+		if (r == 0)
+			r = on_message(e, &m, (size_t)n);
 		if (r < 0)
 			return r;
 	}

@@ -111,6 +111,19 @@ static int pause_policy(struct km_guardian *g)
 	return km_policy_compile(text, sizeof(text) - 1, "(observe only)", &err, &g->paused);
 }
 
+/* The journal was damaged: its good prefix is kept, but who knows what was lost behind it. */
+static int pause_actor(struct km_guardian *g)
+{
+	int r = g->paused ? 0 : pause_policy(g);
+
+	if (r < 0)
+		return r;
+	km_log(KM_ERR, "the action journal was damaged: all acts are refused until kmendd is "
+	               "started again; look at it with kmend action verify");
+	km_actor_set_policy(g->actor, g->paused);
+	return 0;
+}
+
 static int start_actor(struct km_guardian *g)
 {
 	struct km_daemon *d = g->d;
@@ -134,9 +147,10 @@ static int start_actor(struct km_guardian *g)
 	}
 	if (r == 0)
 		r = km_actor_new(&opts, &g->actor);
-	if (r < 0)
-		km_log(KM_ERR, "cannot start the actor: %s", strerror(-r));
-	return r;
+	if (r == 0)
+		return km_actor_degraded(g->actor) ? pause_actor(g) : 0;
+	km_log(KM_ERR, "nothing is acted on, the actor cannot start: %s", strerror(-r));
+	return km_loop_add(g->loop, g->engine_sock, EPOLLIN, on_engine, g);
 }
 
 static int wire(struct km_guardian *g)

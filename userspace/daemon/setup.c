@@ -138,6 +138,9 @@ static void observe_only(struct km_daemon *d, const char *why, int r)
 	km_log(KM_ERR, "observe only, nothing is acted on: %s", d->reason);
 }
 
+/* Room that must be there at the start: two segments of the journal, a young history. */
+#define ROOM_BYTES (2 * 1024 * 1024)
+
 /* A directory that can be written to now, or a negative errno. */
 static int make_writable(const char *parent, const char *name, const struct km_user *owner,
                          bool root)
@@ -155,7 +158,7 @@ static int make_writable(const char *parent, const char *name, const struct km_u
 	probe = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (probe < 0 && errno != EOPNOTSUPP)
 		return -errno;
-	if (probe >= 0 && (r = posix_fallocate(probe, 0, 4096)) != 0)
+	if (probe >= 0 && (r = posix_fallocate(probe, 0, ROOM_BYTES)) != 0)
 		return -r;
 	return km_take_fd(&dir);
 }
@@ -177,6 +180,25 @@ static void make_state(struct km_daemon *d)
 	d->journal_fd = make_writable(d->opts.state, "journal", &root_user, d->root);
 	if (d->journal_fd < 0)
 		observe_only(d, "the action journal cannot be written", d->journal_fd);
+}
+
+int km_setup_pause(struct km_texts *t)
+{
+	static const char pause[] = "{\"version\":1,\"pause\":true}";
+	char *text;
+
+	for (size_t i = 0; i < t->count; i++) {
+		if (t->text[i].kind != KM_TEXT_POLICY)
+			continue;
+		text = strdup(pause);
+		if (!text)
+			return -ENOMEM;
+		free(t->text[i].bytes);
+		t->text[i].bytes = text;
+		t->text[i].len = t->text[i].total = sizeof(pause) - 1;
+		return 0;
+	}
+	return add_text(t, KM_TEXT_POLICY, "(observe only)", pause, sizeof(pause) - 1);
 }
 
 static int listen_control(struct km_daemon *d)

@@ -43,6 +43,9 @@ void km_setup_end(struct km_daemon *d);
 int km_setup_read_texts(const struct km_daemon_opts *opts, struct km_texts *ret,
                         struct km_error *err);
 
+/* Puts a policy that pauses everything in the place of the one in T. */
+int km_setup_pause(struct km_texts *t);
+
 /* cgroups.c: directories for supervised commands; 0 or an errno that leaves them empty. */
 int km_setup_cgroups(struct km_daemon *d);
 void km_setup_cgroups_end(struct km_daemon *d);

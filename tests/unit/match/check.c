@@ -58,7 +58,7 @@ static void each_bad_file_is_an_error_with_its_place_and_the_rest_is_looked_at(v
 {
 	struct folder *f = *state;
 	struct km_rule_check_sum sum;
-	char expected[KM_PATH_MAX + 64], *said;
+	char expected[KM_PATH_MAX + 128], *said;
 
 	add_rule(f, "a/a.json", NULL, STATE_UP, NULL);
 	add_rule(f, "a/b.json", NULL, "{\"stat\": {}}", NULL);

@@ -15,7 +15,7 @@
 
 #define BENCH_READY_MS 20000
 
-/* A kmendd with its state and run directories below DIR; its output goes to DIR/log. */
+/* A kmendd with its run directory below DIR; its output goes to DIR/log. */
 struct bench_daemon {
 	pid_t pid;
 };
@@ -88,7 +88,8 @@ static inline void bench_exec_daemon(const char *program, const char *dir, const
 	int fd;
 
 	snprintf(notify, sizeof(notify), "%s/notify", dir);
-	snprintf(state, sizeof(state), "%s/state", dir);
+	/* On a disk: a repair waits until its intent is there. */
+	snprintf(state, sizeof(state), "%s", getenv("KMEND_BENCH"));
 	snprintf(run, sizeof(run), "%s/run", dir);
 	snprintf(log, sizeof(log), "%s/log", dir);
 	fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0644);
@@ -190,7 +191,8 @@ static inline double bench_quantile(double *v, size_t n, double share)
 	return v[(size_t)(share * (double)(n - 1) + 0.5)];
 }
 
-/* Ends unless this is a world of its own (see tests/lib/enclose), where /run is empty and ours. */
+/* Ends unless this is a world of its own (see tests/bench/run), where /run is empty and ours, with a
+ * place for state on a disk. */
 static inline void bench_need_world(void)
 {
 	if (geteuid() != 0 || getenv("KMEND_BENCH") == NULL)

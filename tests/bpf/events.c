@@ -3,6 +3,7 @@
 #include "bpf/world.h"
 
 #include <arpa/inet.h>
+#include <bpf/bpf.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -233,6 +234,28 @@ static void a_watched_cgroup_wakes_at_once(void **state)
 	assert_int_equal(km_collect_watch(w->collect, id, false), 0);
 }
 
+/* As after the actor made a cgroup: its number is known before its directory was seen. */
+static void a_cgroup_can_be_watched_before_it_is_known(void **state)
+{
+	struct world *w = *state;
+	char path[KM_PATH_MAX + 64];
+	uint64_t id, one;
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/kmend-test-%d", w->collect->mounts.unified, getpid());
+	assert_int_equal(mkdir(path, 0755), 0);
+	assert_int_equal(stat(path, &st), 0);
+	id = st.st_ino;
+	assert_int_equal(km_collect_watch(w->collect, id, true), -ENOENT);
+	for (int i = 0; i < 50 && !km_cgroups_path(w->collect->cgroups, id); i++)
+		km_loop_once(w->loop, 100);
+	assert_int_equal(bpf_map_lookup_elem(w->collect->bpf.maps[KM_MAP_WATCH], &id, &one), 0);
+	assert_int_equal(rmdir(path), 0);
+	for (int i = 0; i < 50 && km_cgroups_path(w->collect->cgroups, id); i++)
+		km_loop_once(w->loop, 100);
+	assert_true(bpf_map_lookup_elem(w->collect->bpf.maps[KM_MAP_WATCH], &id, &one) != 0);
+}
+
 static void a_canary_comes_back(void **state)
 {
 	struct world *w = *state;
@@ -254,6 +277,7 @@ int main(void)
 		cmocka_unit_test(a_long_path_keeps_its_end),
 		cmocka_unit_test(a_refused_connect_is_told),
 		cmocka_unit_test(a_watched_cgroup_wakes_at_once),
+		cmocka_unit_test(a_cgroup_can_be_watched_before_it_is_known),
 		cmocka_unit_test(a_canary_comes_back),
 	};
 

@@ -52,6 +52,8 @@ static int on_cgroup(void *userdata, uint64_t id, const char *path, bool gone)
 	km_raw_init(&raw, KM_RAW_CGROUP, sizeof(raw), id);
 	raw.gone = gone;
 	km_copy(raw.path, sizeof(raw.path), path);
+	if (!gone && km_table_get(c->wanted, &id))
+		km_collect_watch(c, id, true);
 	return km_emit(c, &raw, sizeof(raw));
 }
 
@@ -101,8 +103,13 @@ static int open_tables(struct km_collect *c)
 		                                      .row_size = 16,
 		                                      .key_size = 8 };
 
+	static const struct km_table_opts wanted = {
+		.name = "wanted", .rows_max = KM_SERVICES_MAX, .row_size = 8, .key_size = 8
+	};
 	int r = km_table_new(&retrans, &c->retrans);
 
+	if (r == 0)
+		r = km_table_new(&wanted, &c->wanted);
 	if (r < 0 || (km_bpf_works(&c->bpf, KM_PROG_FORK) && km_bpf_works(&c->bpf, KM_PROG_EXIT)))
 		return r;
 	return km_alive_open(c);
@@ -363,6 +370,7 @@ struct km_collect *km_collect_stop(struct km_collect *c, bool unpin)
 	km_levels_free(c->levels);
 	km_table_free(c->alive);
 	km_table_free(c->retrans);
+	km_table_free(c->wanted);
 	km_scan_free(c);
 	free(c->pidfiles);
 	free(c->task_buffer);
@@ -375,7 +383,12 @@ struct km_collect *km_collect_stop(struct km_collect *c, bool unpin)
 int km_collect_watch(struct km_collect *c, uint64_t cgroup_id, bool on)
 {
 	const char *path = c->cgroups ? km_cgroups_path(c->cgroups, cgroup_id) : NULL;
+	uint64_t *row;
 
+	if (!path && on)
+		km_table_put(c->wanted, &cgroup_id, &row);
+	else
+		km_table_drop(c->wanted, &cgroup_id);
 	if (!path)
 		return -ENOENT;
 	km_cgroups_watch(c->cgroups, cgroup_id, on);

@@ -53,7 +53,7 @@ int km_collect_self(struct km_collect *c, const uint32_t *tgids, size_t count);
 int km_collect_drain(struct km_collect *c);
 /* A cgroup the daemon answers for: its exits and signals, and those of all below it, wake the
  * daemon at once, and its memory and tasks are read as KM_RAW_LEVEL at each pass. May be called
- * from the sink. -ENOENT: no such cgroup is known (yet). */
+ * from the sink. -ENOENT: no such cgroup is known yet; it is watched as soon as it is. */
 int km_collect_watch(struct km_collect *c, uint64_t cgroup_id, bool on);
 /* Boot time of the tick wanted by phase 7 between two samples; 0: none. Emits a KM_RAW_TICK then.
  */

@@ -59,6 +59,7 @@ struct km_collect {
 	struct km_table
 		*alive; /* only without fork and exit programs: who lived at the last pass */
 	struct km_table *retrans; /* counts told */
+	struct km_table *wanted;  /* cgroups to be watched as soon as they are known */
 	struct km_pidfile *pidfiles;
 	size_t pidfile_count;
 	int proc_fd;

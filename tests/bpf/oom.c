@@ -104,7 +104,7 @@ static void the_victim_of_the_oom_killer_is_told(void **state)
 	assert_int_equal(x->exit_code, SIGKILL);
 	assert_true(e->start_ns == x->start_ns);
 	assert_int_equal(e->trigger_tgid, pid);
-	assert_in_range(e->anon_bytes, LIMIT / 2, LIMIT + (1 << 20));
+	assert_true(e->anon_bytes > LIMIT / 2);
 	assert_string_equal(e->comm, x->comm);
 	assert_true(e->hdr.cgroup_id == x->hdr.cgroup_id);
 	assert_int_equal(km_bpf_count(&o->world->collect->bpf, KMEND_BULK, KMEND_OOM).seen, 0);

@@ -244,7 +244,7 @@ static int test_canary(struct km_collect *c)
 /* The order of a sampling pass: what happened, then what is, then "that was all". */
 static int (*const steps[])(struct km_collect *) = {
 	test_canary,         km_rings_drain, look_at_cgroups, km_clock_emit,
-	km_tasks_emit,       emit_levels,    km_host_emit,    km_pidfiles_emit,
+	km_tasks_step,       emit_levels,    km_host_emit,    km_pidfiles_emit,
 	km_retransmits_emit, km_losses_emit, emit_tick,
 };
 
@@ -296,14 +296,13 @@ void km_collect_want_tick(struct km_collect *c, uint64_t at_ns)
 
 static int add_timers(struct km_collect *c)
 {
-	uint64_t period = c->opts.config ? c->opts.config->settings.sample_period_ns : PERIOD_NS;
 	int r;
 
 	r = km_rings_add(c);
 	if (r == 0 && c->cgroups && km_cgroups_fd(c->cgroups) >= 0)
 		r = km_loop_add(c->loop, km_cgroups_fd(c->cgroups), EPOLLIN, on_cgroup_event, c);
 	if (r == 0)
-		r = km_loop_timer(c->loop, period, on_pass, c, &c->timer_fd);
+		r = km_loop_timer(c->loop, c->period_ns, on_pass, c, &c->timer_fd);
 	if (r == 0)
 		r = km_loop_timer(c->loop, KM_NS_PER_S, on_wanted_tick, c, &c->tick_timer_fd);
 	if (r == 0)
@@ -331,6 +330,7 @@ int km_collect_start(struct km_collect *c, struct km_loop *loop, km_collect_sink
 	};
 	int r = 0;
 
+	c->period_ns = c->opts.config ? c->opts.config->settings.sample_period_ns : PERIOD_NS;
 	c->loop = loop;
 	c->sink = sink;
 	c->userdata = userdata;

@@ -71,6 +71,9 @@ struct km_collect {
 	char *task_buffer;
 	uint32_t processes; /* of the last pass */
 	bool iter_refused;
+	uint64_t period_ns;      /* of a pass */
+	uint64_t task_cost_ns;   /* of looking at all tasks, smoothed */
+	uint64_t task_next_pass; /* first pass at which they are looked at again */
 	uint64_t realtime_offset_ns;
 	uint64_t pass; /* number of the pass, for what is done at every Nth */
 
@@ -112,6 +115,10 @@ void km_retransmits_forget(struct km_collect *c, uint64_t cgroup_id);
 /* snapshot.c: each thread group once, by iterator or /proc. */
 int km_tasks_each(struct km_collect *c, km_task_cb cb, void *userdata);
 int km_tasks_emit(struct km_collect *c);
+/* The step of a pass: km_tasks_emit() as often as its cost allows. */
+int km_tasks_step(struct km_collect *c);
+/* After how many passes tasks are looked at again, if that costs COST_NS. */
+uint64_t km_tasks_every(uint64_t cost_ns, uint64_t period_ns);
 bool km_is_self(const struct km_collect *c, uint32_t tgid);
 
 /* scan.c */

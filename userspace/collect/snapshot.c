@@ -2,6 +2,7 @@
 /* Each thread group once a pass: by the task iterator (about 1 us each), else by /proc. */
 #include <bpf/bpf.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "collect/internal.h"
 
@@ -94,4 +95,43 @@ int km_tasks_emit(struct km_collect *c)
 	if (r == 0 && c->alive)
 		r = km_alive_sweep(c);
 	return c->error ? c->error : 0;
+}
+
+/* Share of a CPU for looking at tasks, with what the later phases do with them: half of what the
+ * daemon may cost idle. Below the second figure it is always done, however short the period. */
+#define TASK_BUDGET_PPM 800
+#define TASK_CHEAP_NS   (300 * KM_NS_PER_US)
+/* A level that comes at every fourth pass is still a series; further apart it would look stale. */
+#define TASK_EVERY_MAX 4
+
+uint64_t km_tasks_every(uint64_t cost_ns, uint64_t period_ns)
+{
+	uint64_t budget_ns = period_ns / 1000000 * TASK_BUDGET_PPM + 1;
+	uint64_t every = (cost_ns + budget_ns - 1) / budget_ns;
+
+	if (cost_ns <= TASK_CHEAP_NS || every < 1)
+		return 1;
+	return every < TASK_EVERY_MAX ? every : TASK_EVERY_MAX;
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (uint64_t)ts.tv_sec * KM_NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
+int km_tasks_step(struct km_collect *c)
+{
+	uint64_t start;
+	int r;
+
+	if (c->pass < c->task_next_pass)
+		return 0;
+	start = cpu_ns();
+	r = km_tasks_emit(c);
+	c->task_cost_ns = (3 * c->task_cost_ns + (cpu_ns() - start)) / 4;
+	c->task_next_pass = c->pass + km_tasks_every(c->task_cost_ns, c->period_ns);
+	return r;
 }

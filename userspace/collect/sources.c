@@ -108,7 +108,7 @@ static void update_tasks(const struct km_collect *c, struct km_source *s)
 	s->available = c->proc_fd >= 0 || !why;
 	s->hook = why ? "/proc" : "iter/task";
 	if (why)
-		snprintf(s->reason, sizeof(s->reason), "by /proc, 35 times as costly: %.200s", why);
+		snprintf(s->reason, sizeof(s->reason), "by /proc, 70 times as costly: %.200s", why);
 }
 
 static void need(struct km_source *s, bool is, const char *reason)

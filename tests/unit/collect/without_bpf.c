@@ -112,6 +112,21 @@ static void a_pass_tells_tasks_and_host_and_ends_with_a_tick(void **state)
 	assert_true(b->task.has & KMEND_HAS_CPU);
 }
 
+static void tasks_are_looked_at_as_often_as_their_cost_allows(void **state)
+{
+	uint64_t s = KM_NS_PER_S, us = KM_NS_PER_US;
+
+	(void)state;
+	assert_int_equal(km_tasks_every(0, s), 1);
+	assert_int_equal(km_tasks_every(300 * us, s / 10), 1);
+	assert_int_equal(km_tasks_every(301 * us, s / 10), 4);
+	assert_int_equal(km_tasks_every(800 * us, s), 1);
+	assert_int_equal(km_tasks_every(801 * us, s), 2);
+	assert_int_equal(km_tasks_every(2500 * us, s), 4);
+	assert_int_equal(km_tasks_every(s, s), 4);
+	assert_int_equal(km_tasks_every(UINT64_MAX / 2, 60 * s), 4);
+}
+
 static void births_and_deaths_are_seen_by_comparing(void **state)
 {
 	struct bench *b = *state;
@@ -126,13 +141,13 @@ static void births_and_deaths_are_seen_by_comparing(void **state)
 		_exit(0);
 	}
 	b->pid = (uint32_t)pid;
-	passes(b, 2);
+	passes(b, 5);
 	assert_int_equal(b->process.tgid, pid);
 	assert_int_equal(b->process.source, KM_FROM_SCAN);
 	assert_int_equal(b->process.ppid, getpid());
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	passes(b, 2);
+	passes(b, 5);
 	assert_int_equal(b->process.source, KM_FROM_EXIT_WATCH);
 	assert_int_equal(b->process.wait_status, -1);
 	assert_true(b->process.start_ns == b->task.start_ns);
@@ -238,6 +253,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BENCH(the_start_tells_what_is_missing_and_what_is),
 		BENCH(a_pass_tells_tasks_and_host_and_ends_with_a_tick),
+		cmocka_unit_test(tasks_are_looked_at_as_often_as_their_cost_allows),
 		BENCH(births_and_deaths_are_seen_by_comparing),
 		BENCH(a_wanted_tick_comes_when_it_was_wanted),
 		BENCH(the_sink_can_end_the_loop),

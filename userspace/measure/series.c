@@ -22,7 +22,7 @@ const double km_scale_s[KM_SCALES] = { 4, 16, 64, 256, 1024 };
 #define FALL_SHARE 0.5
 #define FALL_NOISE 8.0
 /* A rise is over when the mean has come back by this share of it. */
-#define BACK_SHARE 0.5
+#define BACK_SHARE 0.5f
 /* Half-life of max and peaks. */
 #define DAY_S 86400.0
 
@@ -149,16 +149,16 @@ static void age_rise(struct km_scale *c, double dt, double fade)
 	c->peak = (float)((double)c->peak * fade);
 }
 
+/* Compared as it is kept, or a level that does not move at all would seem to rise by rounding. */
 static void follow_rise(struct km_scale *c)
 {
-	double mean = c->mean;
+	float mean = (float)c->mean;
 
-	if (mean <= (double)c->low ||
-	    (double)c->top - mean > BACK_SHARE * (double)(c->top - c->low)) {
+	if (mean <= c->low || c->top - mean > BACK_SHARE * (c->top - c->low)) {
 		keep_peak(c);
-		begin_rise(c, mean);
-	} else if (mean > (double)c->top) {
-		c->top = (float)mean;
+		begin_rise(c, c->mean);
+	} else if (mean > c->top) {
+		c->top = mean;
 	}
 }
 
@@ -231,11 +231,11 @@ int km_series_add(struct km_series *s, uint64_t t_ns, double level, double limit
 		return -EINVAL;
 	if (limit < 0)
 		limit = -1;
-	if (s->samples == 0 || limit < s->limit || limit > s->limit ||
-	    interrupted(s, seconds(s->t_ns, t_ns))) {
+	if (s->samples == 0 || interrupted(s, seconds(s->t_ns, t_ns))) {
 		begin(s, t_ns, level, limit);
 		return 0;
 	}
+	s->limit = limit;
 	if (t_ns == s->t_ns)
 		return 0;
 	dt = seconds(s->t_ns, t_ns);

@@ -7,6 +7,8 @@
  * so many before it is over: one odd sample neither makes nor ends one. */
 #define STREAK_MIN 3
 #define MISSES_MAX 2
+/* Times further apart than this factor do not make a row. */
+#define AGREE 2.0
 /* A forecast in force is said again when its time has moved by this factor ... */
 #define MOVED 1.5
 /* ... and never twice within this time. */
@@ -48,6 +50,7 @@ struct row {
 	uint64_t sample_ns;     /* newest evidence that was looked at */
 	uint64_t said_ns;       /* when it was last said, 0: is not in force for the others */
 	double said_eta_s;      /* what was said, as a time from said_ns */
+	double eta_s;           /* of the newest evidence that gave a forecast */
 	uint32_t streak;        /* evidence in a row that gave a forecast */
 	uint32_t misses;        /* ... and that gave none while one was in force */
 };
@@ -69,9 +72,9 @@ static bool valid(const void *p)
 	       f->change < KM_CHANGE_MAX && f->scale < KM_SCALES && isfinite(f->eta_s) &&
 	       isfinite(f->eta_lo_s) && isfinite(f->eta_hi_s) && isfinite(f->p) &&
 	       isfinite(f->level) && isfinite(f->limit) && isfinite(r->said_eta_s) &&
-	       f->predictor < KM_ARRAY_SIZE(km_predictors) - 1 && isfinite(f->fit.slope) &&
-	       isfinite(f->fit.slope_se) && isfinite(f->fit.noise) && isfinite(f->fit.weight) &&
-	       isfinite(f->fit.low_s);
+	       isfinite(r->eta_s) && f->predictor < KM_ARRAY_SIZE(km_predictors) - 1 &&
+	       isfinite(f->fit.slope) && isfinite(f->fit.slope_se) && isfinite(f->fit.noise) &&
+	       isfinite(f->fit.weight) && isfinite(f->fit.low_s);
 }
 
 int km_predict_new(struct km_predict **ret)
@@ -127,6 +130,12 @@ static uint64_t evidence_ns(const struct km_predict_input *in, const struct key 
 	return f ? f->t_ns : 0;
 }
 
+static bool alike(double a, double b)
+{
+	/* A second apart is no difference. */
+	return a + 1 <= AGREE * (b + 1) && b + 1 <= AGREE * (a + 1);
+}
+
 /* Keeps what is in force through single misses, and holds back what has not come out often enough. */
 static void settle(struct row *r, const struct km_forecast *fresh, bool found, uint64_t now_ns)
 {
@@ -134,8 +143,15 @@ static void settle(struct row *r, const struct km_forecast *fresh, bool found, u
 	uint64_t since = in_force ? r->now.since_ns : now_ns;
 	uint32_t enough = fresh->kind == KM_CRASH_LOOP ? 1 : STREAK_MIN;
 
-	r->streak = found ? r->streak + (r->streak < UINT32_MAX) : 0;
 	r->misses = found ? 0 : r->misses + (r->misses < UINT32_MAX);
+	if (found && !in_force && !alike(r->eta_s, fresh->eta_s))
+		r->streak = 0;
+	if (found)
+		r->eta_s = fresh->eta_s;
+	if (found)
+		r->streak += r->streak < UINT32_MAX;
+	else if (!in_force || r->misses >= MISSES_MAX)
+		r->streak = 0;
 	if (found && (in_force || r->streak >= enough)) {
 		r->now = *fresh;
 		r->now.since_ns = since;

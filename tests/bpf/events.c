@@ -157,7 +157,7 @@ static void a_fault_has_no_sender(void **state)
 {
 	struct world *w = *state;
 	struct rlimit none = { 0, 0 };
-	volatile uintptr_t nowhere = 8;
+	int *volatile nowhere = NULL;
 	uint32_t pid = CHILD(signal(SIGSEGV, SIG_DFL); setrlimit(RLIMIT_CORE, &none);
 	                     *(volatile int *)nowhere = 1);
 	const struct kmend_signal *s;
@@ -179,7 +179,7 @@ static void a_long_path_keeps_its_end(void **state)
 
 	for (int i = 0; i < 200; i++)
 		end = stpcpy(end, "/.");
-	strcpy(end, "/../bin/true");
+	stpcpy(end, "/../bin/true");
 	pid = CHILD(execl(path, "true", NULL));
 	assert_int_equal(reap(pid), 0);
 	e = world_wait(w, KMEND_EXEC, exec_of, &pid);

@@ -93,7 +93,9 @@ static pid_t child_of(uint32_t pid)
 	char file[64], text[64];
 
 	snprintf(file, sizeof(file), "/proc/%u/task/%u/children", pid, pid);
-	return km_fs_read_small(AT_FDCWD, file, text, sizeof(text)) > 0 ? atoi(text) : 0;
+	return km_fs_read_small(AT_FDCWD, file, text, sizeof(text)) > 0
+	               ? (pid_t)strtol(text, NULL, 10)
+	               : 0;
 }
 
 static void numbers_are_those_of_the_namespace(void **state)

@@ -73,8 +73,10 @@ static int take_progs(struct km_bpf *b, struct bpf_object *obj, uint32_t mask)
 
 static int load_set(struct km_bpf *b, enum km_family family, uint32_t mask, char *log)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = km_family_names[family],
-	            .kernel_log_buf = log, .kernel_log_size = LOG_SIZE);
+	struct bpf_object_open_opts opts = { .sz = sizeof(opts),
+		                             .object_name = km_family_names[family],
+		                             .kernel_log_buf = log,
+		                             .kernel_log_size = LOG_SIZE };
 	struct km_span elf = km_family_elf(family);
 	struct bpf_object *obj;
 	struct bpf_program *p;

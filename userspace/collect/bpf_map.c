@@ -19,7 +19,7 @@ int km_bpf_make_maps(struct km_bpf *b, const struct km_bpf_opts *opts)
 
 	for (int i = 0; i < KM_MAP_MAX; i++) {
 		const struct km_map_def *d = &km_map_defs[i];
-		LIBBPF_OPTS(bpf_map_create_opts, o, .map_flags = d->flags);
+		struct bpf_map_create_opts o = { .sz = sizeof(o), .map_flags = d->flags };
 		int fd;
 
 		fd = bpf_map_create(d->type, d->name, d->key_size, d->value_size,
@@ -68,7 +68,7 @@ struct kmend_count *km_bpf_told(const struct km_bpf *b, enum kmend_ring ring, ui
 
 static int run_once(int prog_fd)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, o);
+	struct bpf_test_run_opts o = { .sz = sizeof(o) };
 
 	return bpf_prog_test_run_opts(prog_fd, &o);
 }

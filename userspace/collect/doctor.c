@@ -31,14 +31,17 @@ static void bad(struct km_finding *f, int state, const char *detail, const char 
 
 static void look_kernel(struct km_finding *f)
 {
+	unsigned long major = 0, minor = 0;
 	struct utsname u;
-	unsigned int major, minor;
-	char text[128];
+	char text[128], *dot;
 
-	if (uname(&u) < 0 || sscanf(u.release, "%u.%u", &major, &minor) != 2) {
+	if (uname(&u) < 0) {
 		bad(f, KM_FOUND_NOT_LOOKED, "the release cannot be read", "");
 		return;
 	}
+	major = strtoul(u.release, &dot, 10);
+	if (*dot == '.')
+		minor = strtoul(dot + 1, NULL, 10);
 	snprintf(text, sizeof(text), "%.64s on %.16s", u.release, u.machine);
 	if (major > 5 || (major == 5 && minor >= 10))
 		good(f, text);

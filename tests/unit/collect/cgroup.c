@@ -224,10 +224,10 @@ static void the_answer_of_the_sink_ends_a_walk(void **state)
 static void a_tree_that_is_too_deep_is_counted(void **state)
 {
 	struct tree *t = *state;
-	char path[256] = "";
+	char path[256], *end = path;
 
 	for (int i = 0; i < KM_CGROUP_DEPTH_MAX + 1; i++) {
-		strcat(path, "/d");
+		end = stpcpy(end, "/d");
 		make(t, path);
 	}
 	assert_int_equal(km_cgroups_walk(t->groups), 0);

@@ -69,7 +69,8 @@ static inline void world_sockets(struct world *w)
 {
 	int s[2];
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, s), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, s),
+	                 0);
 	w->engine = s[0];
 	w->actors = s[1];
 	w->opts.engine_sock = s[1];

@@ -151,7 +151,8 @@ static void a_start_that_cannot_succeed_says_which_step_failed(void **state)
 static void a_program_that_is_missing_is_a_failed_start(void **state)
 {
 	(void)state;
-	world_new(&w, "{\"version\":1,\"services\":[{\"name\":\"s\",\"command\":[\"/no/program\"]}]}",
+	world_new(&w,
+	          "{\"version\":1,\"services\":[{\"name\":\"s\",\"command\":[\"/no/program\"]}]}",
 	          policy);
 	w.opts.cgroup_root = V2;
 	world_start(&w);

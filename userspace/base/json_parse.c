@@ -179,7 +179,7 @@ unsigned int km_json_line(const struct km_json *doc, const cJSON *node)
 const char *km_error_format(const struct km_error *e, char *out, size_t size)
 {
 	/* Wide enough for all parts; what is escaped to more than SIZE is cut at the end. */
-	char plain[KM_PATH_MAX + sizeof(e->what) + sizeof(e->remedy) + 32];
+	char plain[KM_PATH_MAX + sizeof(e->what) + sizeof(e->remedy) + 32 + 8];
 	char place[32] = "";
 
 	if (e->line > 0)

@@ -39,7 +39,7 @@ struct km_engine {
 	size_t recent_live;    /* where in recent the live records begin */
 	unsigned int recent_ticks;
 	uint64_t checkpoint_ns;           /* of the last one on disk */
-	bool dirty; /* something worth a checkpoint was said since */
+	bool dirty;                       /* something worth a checkpoint was said since */
 	struct km_buf *text;              /* scratch: one output */
 	struct km_front_request *request; /* KM_MESSAGE_MAX bytes: what the front sends */
 	struct km_stream stream[KM_STREAMS_MAX];

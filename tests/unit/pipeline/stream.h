@@ -22,7 +22,7 @@ static const char stream_config[] =
 static const char stream_policy[] =
 	"{\"version\":1,\"verbs\":[\"start\",\"restart\"],\"services\":[\"leaky\"],"
 	"\"budget\":{\"service\":{\"count\":50,\"per\":\"1m\"},\"host\":{\"count\":50,\"per\":"
-        "\"1m\"}}}";
+	"\"1m\"}}}";
 static const char stream_rule[] =
 	"{\"version\":1,\"id\":\"leak\",\"summary\":\"s\",\"why\":\"w\",\"owner\":\"o\","
 	"\"maturity\":\"experimental\",\"scope\":{\"services\":[\"leaky\"]},"

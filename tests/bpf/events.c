@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -157,9 +158,8 @@ static void a_fault_has_no_sender(void **state)
 {
 	struct world *w = *state;
 	struct rlimit none = { 0, 0 };
-	int *volatile nowhere = NULL;
-	uint32_t pid = CHILD(signal(SIGSEGV, SIG_DFL); setrlimit(RLIMIT_CORE, &none);
-	                     *(volatile int *)nowhere = 1);
+	volatile int *nobody = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint32_t pid = CHILD(signal(SIGSEGV, SIG_DFL); setrlimit(RLIMIT_CORE, &none); *nobody = 1);
 	const struct kmend_signal *s;
 
 	assert_int_equal(reap(pid) & 0x7f, SIGSEGV);

@@ -46,7 +46,7 @@ static void watch(void *userdata, uint64_t id, bool on)
 
 static void make(struct tree *t, const char *path)
 {
-	char full[256];
+	char full[512];
 
 	snprintf(full, sizeof(full), "%s%s", t->root, path);
 	assert_int_equal(mkdir(full, 0755), 0);
@@ -54,7 +54,7 @@ static void make(struct tree *t, const char *path)
 
 static void take_away(struct tree *t, const char *path)
 {
-	char full[256];
+	char full[512];
 
 	snprintf(full, sizeof(full), "%s%s", t->root, path);
 	assert_int_equal(rmdir(full), 0);
@@ -62,7 +62,7 @@ static void take_away(struct tree *t, const char *path)
 
 static void put(struct tree *t, const char *path, const char *text)
 {
-	char full[256];
+	char full[512];
 	FILE *f;
 
 	snprintf(full, sizeof(full), "%s%s", t->root, path);

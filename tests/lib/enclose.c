@@ -142,9 +142,6 @@ static int add_hierarchy(struct world *w, bool v2, const char *root, const char 
 
 	if (!find_self(v2, super, self, controllers))
 		return 0;
-	/* A fresh cpuset admits nobody until it is filled in, and nothing here needs one. */
-	if (has_words(controllers, "cpuset") && !v2)
-		return 0;
 	/* Bind mounts of a part that the caller does not stand in show nothing of it. */
 	if (strcmp(root, "/") != 0 && strncmp(self, root, n) != 0)
 		return 0;
@@ -226,6 +223,22 @@ static void sweep(const char *home)
 		closedir(d);
 }
 
+/* FILE of cgroup DIR as it is in HOME: a fresh cpuset of v1 admits nobody before. */
+static void inherit(const char *home, const char *dir, const char *file)
+{
+	char path[TEXT_MAX], text[1024];
+	km_autoclose int fd = -1;
+	ssize_t n;
+
+	if (join(path, home, file) < 0)
+		return;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	if (n > 0)
+		write_file(dir, file, text);
+}
+
 static int make_cgroups(struct world *w)
 {
 	static const char *const controllers[] = { "+memory", "+pids", "+cpu", "+io" };
@@ -249,6 +262,10 @@ static int make_cgroups(struct world *w)
 		if (mkdir(dir, 0755) < 0)
 			return complain("%s", dir);
 		memcpy(h->dir, dir, sizeof(dir));
+		if (strstr(h->options, "cpuset")) {
+			inherit(h->home, dir, "cpuset.cpus");
+			inherit(h->home, dir, "cpuset.mems");
+		}
 	}
 	return 0;
 }

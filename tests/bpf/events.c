@@ -215,6 +215,35 @@ static void a_refused_connect_is_told(void **state)
 	assert_true(t->hdr.cgroup_id == world_cgroup());
 }
 
+static bool own_retransmit(const void *raw, const void *arg)
+{
+	return ((const struct kmend_hdr *)raw)->cgroup_id == *(const uint64_t *)arg;
+}
+
+/* Nobody accepts: the queue holds one, further SYNs are dropped and sent again after 1 s. */
+static void retransmits_are_counted_for_the_cgroup(void **state)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fds[4], listener = socket(AF_INET, SOCK_STREAM, 0);
+	const struct kmend_retransmit *r;
+	uint64_t id = world_cgroup();
+	socklen_t len = sizeof(a);
+
+	assert_int_equal(bind(listener, (void *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	assert_int_equal(getsockname(listener, (void *)&a, &len), 0);
+	for (size_t i = 0; i < KM_ARRAY_SIZE(fds); i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		assert_true(connect(fds[i], (void *)&a, sizeof(a)) == 0 || errno == EINPROGRESS);
+	}
+	r = world_wait(*state, KMEND_RETRANSMIT, own_retransmit, &id);
+	assert_non_null(r);
+	assert_in_range(r->count, 1, 100);
+	for (size_t i = 0; i < KM_ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+	close(listener);
+}
+
 static void a_watched_cgroup_wakes_at_once(void **state)
 {
 	struct world *w = *state;
@@ -276,6 +305,7 @@ int main(void)
 		cmocka_unit_test(a_fault_has_no_sender),
 		cmocka_unit_test(a_long_path_keeps_its_end),
 		cmocka_unit_test(a_refused_connect_is_told),
+		cmocka_unit_test(retransmits_are_counted_for_the_cgroup),
 		cmocka_unit_test(a_watched_cgroup_wakes_at_once),
 		cmocka_unit_test(a_cgroup_can_be_watched_before_it_is_known),
 		cmocka_unit_test(a_canary_comes_back),

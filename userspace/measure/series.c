@@ -23,6 +23,9 @@ const double km_scale_s[KM_SCALES] = { 4, 16, 64, 256, 1024 };
 #define FALL_NOISE 8.0
 /* A rise is over when the mean has come back by this share of it. */
 #define BACK_SHARE 0.5f
+/* A line through two samples a nanosecond apart may point anywhere; the square of this is still a
+ * number in single precision. */
+#define RESIDUAL_MAX 1e18
 /* Half-life of max and peaks. */
 #define DAY_S 86400.0
 
@@ -128,6 +131,7 @@ static void add_to_fit(struct km_scale *c, double level, double residual)
 {
 	double before = c->weight, dx = -c->mean_t, dy = level - c->mean, share;
 
+	residual = fmax(fmin(residual, RESIDUAL_MAX), -RESIDUAL_MAX);
 	c->weight = before + 1;
 	c->weight2 += 1;
 	share = before / c->weight;
@@ -211,8 +215,11 @@ static double seconds(uint64_t from_ns, uint64_t to_ns)
 
 static bool interrupted(const struct km_series *s, double dt)
 {
-	double usual = seconds(s->since_ns, s->t_ns) / (double)s->samples;
+	double usual;
 
+	if (s->samples < 2)
+		return false;
+	usual = seconds(s->since_ns, s->t_ns) / (double)(s->samples - 1);
 	return dt > GAP_MIN_S && dt > GAP_INTERVALS * usual;
 }
 

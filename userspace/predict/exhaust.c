@@ -32,6 +32,7 @@
 /* A limit further away than so many times the rise that was seen is not forecast, nor one further
  * away than so many times what the scale looks at (LOOKED time constants; the longest has all). */
 #define REACH  4.0
+#define P_MIN  0.1 /* less than one in ten is not said */
 #define LOOKED 3.0
 /* Two looks agree if their times are within this factor ... */
 #define AGREE 2.0
@@ -156,6 +157,8 @@ static bool too_far(const struct look *l, const struct line *line)
 	unsigned int i = line->scale;
 
 	if (i + 1 < KM_SCALES && line->eta_s > REACH * LOOKED * km_scale_s[i])
+		return true;
+	if (line->p < P_MIN)
 		return true;
 	return line->eta_s > REACH * line->rise.lasted_s || line->eta_s > l->horizon_s;
 }

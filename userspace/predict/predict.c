@@ -7,6 +7,8 @@
  * so many before it is over: one odd sample neither makes nor ends one. */
 #define STREAK_MIN 3
 #define MISSES_MAX 2
+#define HOLD_NS    (3 * KM_NS_PER_S)
+#define KEPT_SHARE 0.9
 /* Times further apart than this factor do not make a row. */
 #define AGREE 2.0
 /* A forecast in force is said again when its time has moved by this factor ... */
@@ -48,11 +50,14 @@ struct row {
 	struct key key;
 	struct km_forecast now; /* in force, or why not */
 	uint64_t sample_ns;     /* newest evidence that was looked at */
-	uint64_t said_ns;       /* when it was last said, 0: is not in force for the others */
+	uint64_t found_ns;      /* newest evidence that gave a forecast */
+	uint64_t said_ns;       /* when anything was last said of it, 0: never */
 	double said_eta_s;      /* what was said, as a time from said_ns */
 	double eta_s;           /* of the newest evidence that gave a forecast */
 	uint32_t streak;        /* evidence in a row that gave a forecast */
 	uint32_t misses;        /* ... and that gave none while one was in force */
+	uint32_t said;          /* 1: is in force for the others */
+	uint32_t pad;
 };
 
 struct km_predict {
@@ -69,12 +74,13 @@ static bool valid(const void *p)
 	return r->key.service_id && r->key.kind < KM_FORECAST_KIND_MAX &&
 	       r->key.resource <= KM_RESOURCE_MAX && f->service_id == r->key.service_id &&
 	       f->kind == r->key.kind && f->resource == r->key.resource && f->why < KM_WHY_MAX &&
-	       f->change < KM_CHANGE_MAX && f->scale < KM_SCALES && isfinite(f->eta_s) &&
-	       isfinite(f->eta_lo_s) && isfinite(f->eta_hi_s) && isfinite(f->p) &&
-	       isfinite(f->level) && isfinite(f->limit) && isfinite(r->said_eta_s) &&
-	       isfinite(r->eta_s) && f->predictor < KM_ARRAY_SIZE(km_predictors) - 1 &&
-	       isfinite(f->fit.slope) && isfinite(f->fit.slope_se) && isfinite(f->fit.noise) &&
-	       isfinite(f->fit.weight) && isfinite(f->fit.low_s);
+	       r->said <= 1 && f->change < KM_CHANGE_MAX && f->scale < KM_SCALES &&
+	       isfinite(f->eta_s) && isfinite(f->eta_lo_s) && isfinite(f->eta_hi_s) &&
+	       isfinite(f->p) && isfinite(f->level) && isfinite(f->limit) &&
+	       isfinite(r->said_eta_s) && isfinite(r->eta_s) &&
+	       f->predictor < KM_ARRAY_SIZE(km_predictors) - 1 && isfinite(f->fit.slope) &&
+	       isfinite(f->fit.slope_se) && isfinite(f->fit.noise) && isfinite(f->fit.weight) &&
+	       isfinite(f->fit.low_s);
 }
 
 int km_predict_new(struct km_predict **ret)
@@ -130,10 +136,21 @@ static uint64_t evidence_ns(const struct km_predict_input *in, const struct key 
 	return f ? f->t_ns : 0;
 }
 
-static bool alike(double a, double b)
+/* A second apart is no difference. */
+static bool within(double factor, double a_s, double b_s)
 {
-	/* A second apart is no difference. */
-	return a + 1 <= AGREE * (b + 1) && b + 1 <= AGREE * (a + 1);
+	return a_s + 1 <= factor * (b_s + 1) && b_s + 1 <= factor * (a_s + 1);
+}
+
+/* Whether what is in force stands although the newest evidence FRESH gave none: a few samples, or
+ * a short while at fast sampling, but not when the level was given back. */
+static bool stands(const struct row *r, const struct km_forecast *fresh)
+{
+	if (fresh->kind != KM_EXHAUSTION)
+		return false;
+	if (r->misses < MISSES_MAX)
+		return true;
+	return fresh->level >= KEPT_SHARE * r->now.level && fresh->t_ns - r->found_ns < HOLD_NS;
 }
 
 /* Keeps what is in force through single misses, and holds back what has not come out often enough. */
@@ -144,14 +161,17 @@ static void settle(struct row *r, const struct km_forecast *fresh, bool found, u
 	uint32_t enough = fresh->kind == KM_CRASH_LOOP ? 1 : STREAK_MIN;
 
 	r->misses = found ? 0 : r->misses + (r->misses < UINT32_MAX);
-	if (found && !in_force && !alike(r->eta_s, fresh->eta_s))
+	if (found && !in_force && !within(AGREE, r->eta_s, fresh->eta_s))
 		r->streak = 0;
-	if (found)
+	if (found) {
 		r->eta_s = fresh->eta_s;
-	if (found)
+		r->found_ns = fresh->t_ns;
 		r->streak += r->streak < UINT32_MAX;
-	else if (!in_force || r->misses >= MISSES_MAX)
+	} else if (in_force && stands(r, fresh)) {
+		return; /* as it was, with the time it was made at */
+	} else {
 		r->streak = 0;
+	}
 	if (found && (in_force || r->streak >= enough)) {
 		r->now = *fresh;
 		r->now.since_ns = since;
@@ -161,8 +181,6 @@ static void settle(struct row *r, const struct km_forecast *fresh, bool found, u
 		r->now.p = floor(r->now.p * 1000 + 0.5) / 1000;
 		return;
 	}
-	if (!found && in_force && fresh->kind == KM_EXHAUSTION && r->misses < MISSES_MAX)
-		return; /* stands as it was, with the time it was made at */
 	r->now = *fresh;
 	if (found)
 		r->now.why = KM_WHY_TOO_SHORT;
@@ -171,26 +189,30 @@ static void settle(struct row *r, const struct km_forecast *fresh, bool found, u
 	r->now.since_ns = 0;
 }
 
+static bool moved(const struct row *r, uint64_t now_ns)
+{
+	double left = r->said_eta_s - (double)(now_ns - r->said_ns) / (double)KM_NS_PER_S;
+
+	return !within(MOVED, fmax(left, 0), r->now.eta_s);
+}
+
+/* What goes is said at once, all else at most once in QUIET_NS. */
 static enum km_change change_of(struct row *r, uint64_t now_ns)
 {
-	bool in_force = r->now.why == KM_WHY_NONE;
-	double left;
+	bool in_force = r->now.why == KM_WHY_NONE, before = r->said;
 
-	if (!in_force && !r->said_ns)
+	if (!in_force && !before)
 		return KM_SAME;
-	if (!in_force) {
-		r->said_ns = 0;
-		return KM_GONE;
-	}
-	left = r->said_eta_s - (double)(now_ns - r->said_ns) / (double)KM_NS_PER_S;
-	if (r->said_ns &&
-	    (now_ns - r->said_ns < QUIET_NS || (r->now.eta_s + 1 <= MOVED * (fmax(left, 0) + 1) &&
-	                                        fmax(left, 0) + 1 <= MOVED * (r->now.eta_s + 1))))
+	if (in_force && r->said_ns && now_ns - r->said_ns < QUIET_NS)
 		return KM_SAME;
-	left = r->said_ns ? 1 : 0;
+	if (in_force && before && !moved(r, now_ns))
+		return KM_SAME;
+	r->said = in_force;
 	r->said_ns = now_ns;
 	r->said_eta_s = r->now.eta_s;
-	return left > 0 ? KM_CHANGED : KM_APPEARED;
+	if (!in_force)
+		return KM_GONE;
+	return before ? KM_CHANGED : KM_APPEARED;
 }
 
 static int look(struct km_predict *p, const struct km_predict_input *in, unsigned int predictor,
@@ -271,6 +293,7 @@ void km_predict_forget(struct km_predict *p, uint64_t service_id)
 			continue;
 		r->streak = 0;
 		r->misses = MISSES_MAX;
+		r->found_ns = 0;
 		r->now.why = KM_WHY_TOO_SHORT;
 		r->now.p = 0;
 	}

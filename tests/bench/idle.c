@@ -21,28 +21,43 @@ static const char *cgroup_mount(void)
 	                                                        : "/sys/fs/cgroup/unified";
 }
 
-static void populate(int service)
+/* Processes of a service are in each hierarchy that tells levels, as a system manager puts them. */
+static void enter(const char *mount, int service, pid_t child)
 {
 	char path[200], pid[16];
+	int fd;
+
+	if (access(mount, F_OK) < 0)
+		return;
+	snprintf(path, sizeof(path), "%s/system.slice", mount);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/system.slice/idle%d.service", mount, service);
+	mkdir(path, 0755);
+	strcat(path, "/cgroup.procs");
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	snprintf(pid, sizeof(pid), "%d", child);
+	if (fd < 0 || write(fd, pid, strlen(pid)) < 0)
+		bench_die("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+static void populate(int service)
+{
 	int i;
 
-	snprintf(path, sizeof(path), "%s/system.slice/idle%d.service", cgroup_mount(), service);
-	if (mkdir(path, 0755) < 0)
-		bench_die("%s: %s", path, strerror(errno));
-	strcat(path, "/cgroup.procs");
 	for (i = 0; i < PROCESSES; i++) {
 		pid_t child = fork();
-		int fd = open(path, O_WRONLY | O_CLOEXEC);
 
 		if (child == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			for (;;)
 				pause();
 		}
-		snprintf(pid, sizeof(pid), "%d", child);
-		if (child < 0 || fd < 0 || write(fd, pid, strlen(pid)) < 0)
-			bench_die("%s: %s", path, strerror(errno));
-		close(fd);
+		if (child < 0)
+			bench_die("fork: %s", strerror(errno));
+		enter(cgroup_mount(), service, child);
+		enter("/sys/fs/cgroup/memory", service, child);
+		enter("/sys/fs/cgroup/pids", service, child);
 	}
 }
 

@@ -19,7 +19,7 @@
 #define KM_TASK_BUFFER 32768
 
 /* The bulk ring is looked at this often; it is woken earlier when half full. */
-#define KM_BULK_PERIOD_NS (200 * KM_NS_PER_MS)
+#define KM_BULK_PERIOD_NS (500 * KM_NS_PER_MS)
 /* Bulk records between two looks at the must ring: at about 2 us each, 1 ms. */
 #define KM_BULK_BURST 512
 

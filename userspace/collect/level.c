@@ -6,7 +6,8 @@
 #include "base/fs.h"
 #include "collect/level.h"
 
-#define LIMIT_EVERY 5  /* passes */
+#define LIMIT_EVERY 10 /* passes */
+#define LOOK_AGAIN  16 /* passes, where no controller is on for the cgroup */
 #define STAT_EVERY  10 /* passes, where there is no limit */
 #define STAT_MAX    8192
 
@@ -22,6 +23,7 @@ struct level {
 	uint64_t pids_limit;
 	uint64_t reclaimable;
 	uint32_t passes;
+	uint32_t look_again; /* at which pass files that were not there are tried again */
 };
 
 struct km_levels {
@@ -138,6 +140,8 @@ static void open_files(struct km_levels *l, struct level *v)
 	if (v->pids_v1)
 		v->fd[PIDS] = open_file(m->pids, v->path, "pids.current");
 	v->fd[STAT] = open_file(v->v1 ? m->memory : m->unified, v->path, "memory.stat");
+	if (v->fd[USAGE] < 0 && v->fd[PIDS] < 0)
+		v->look_again = v->passes + LOOK_AGAIN;
 }
 
 static int read_text(int fd, char *buf, size_t size)
@@ -234,6 +238,10 @@ static int read_one(struct km_levels *l, struct level *v, size_t row, km_level_c
 	uint64_t usage, pids;
 	int r = 0;
 
+	if (v->passes < v->look_again) {
+		v->passes++;
+		return 0;
+	}
 	open_files(l, v);
 	if ((v->passes + row) % LIMIT_EVERY == 0 || !v->passes)
 		read_limits(l, v);

@@ -1,29 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The pipeline's state as raw records: on disk for the next start, in memory (with what came
- * since) for the evidence of a decision. */
+/* The pipeline's state as raw records on disk, for the next start. */
 #include <fcntl.h>
-#include <stdio.h>
-#include <sys/stat.h>
+#include <sys/uio.h>
 #include <zlib.h>
 
 #include "base/fs.h"
-#include "base/log.h"
-#include "base/sha256.h"
 #include "daemon/engine.h"
 
 #define CHECKPOINT_MAGIC 0x31706b636d4b0000ULL
 /* 2,048 services with all rows, and 32 MiB of rules. */
 #define CHECKPOINT_MAX (64 * 1024 * 1024)
-/* Kept traces of decisions; older ones go. */
-#define EVIDENCE_MAX 200
-/* Lines of evidence in the history for one decision. */
-#define LINES_MAX 32
+
+/* Two files that are written in turn, in place: one is always whole, and nothing is renamed or
+ * truncated on the way from a death to a restart. */
+#define SLOTS 2
 
 struct checkpoint_head {
 	uint64_t magic;
-	char boot_id[40]; /* boot times mean nothing in another boot */
+	uint64_t sequence; /* the higher one is the newer */
+	char boot_id[40];  /* boot times mean nothing in another boot */
 	uint64_t len;
-	uint32_t crc;
+	uint32_t crc; /* of the rows */
 	uint32_t pad;
 };
 
@@ -40,87 +37,117 @@ static int add_cb(void *userdata, const void *raw, size_t len)
 	return km_buf_error(userdata);
 }
 
-/* 0 once all of it is written. */
-static int write_all(int fd, const void *data, size_t len)
+/* Slot I, opened once; the directory may be of another user by the time it is written. */
+static int open_slot(struct km_engine *e, unsigned int i)
 {
-	while (len) {
-		ssize_t n = write(fd, data, len);
+	static const char *const names[SLOTS] = { "checkpoint.0", "checkpoint.1" };
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data = (const char *)data + n;
-		len -= (size_t)n;
-	}
-	return 0;
+	if (e->slot_fd[i] > 0)
+		return e->slot_fd[i];
+	e->slot_fd[i] =
+		openat(e->d->engine_fd, names[i], O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return e->slot_fd[i] < 0 ? -errno : e->slot_fd[i];
 }
 
-/* A reader sees the old file or the new one, never half of one. */
-static int replace(int dir_fd, const char *name, const struct km_span *piece, size_t count)
+/* Head and rows at the file's beginning; what is left behind them of a longer one does not count. */
+static int write_slot(int fd, const struct checkpoint_head *head, const struct km_buf *rows)
 {
-	char temporary[64];
-	km_autoclose int fd = -1;
-	int r = 0;
+	struct iovec piece[2] = {
+		{ .iov_base = (void *)head, .iov_len = sizeof(*head) },
+		{ .iov_base = rows->data, .iov_len = rows->len },
+	};
+	ssize_t n = pwritev(fd, piece, 2, 0);
 
-	snprintf(temporary, sizeof(temporary), "%s.new", name);
-	fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0)
+	if (n < 0)
 		return -errno;
-	for (size_t i = 0; i < count && r == 0; i++)
-		r = write_all(fd, piece[i].data, piece[i].len);
-	if (r == 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
-		r = -errno;
-	if (r < 0)
-		unlinkat(dir_fd, temporary, 0);
-	return r;
+	return (size_t)n == sizeof(*head) + rows->len ? 0 : -ENOSPC;
 }
 
 int km_checkpoint_write(struct km_engine *e)
 {
-	km_autofree(km_buf_freep) struct km_buf *rows = NULL;
 	struct checkpoint_head head = { .magic = CHECKPOINT_MAGIC };
-	struct km_span piece[2];
-	int r;
+	int r = 0, fd;
 
 	e->checkpoint_ns = km_pipeline_now_ns(e->pipeline);
 	e->dirty = false;
 	if (e->d->engine_fd < 0)
 		return -EBADF;
-	r = km_buf_new(CHECKPOINT_MAX, &rows);
-	if (r == 0)
-		r = km_pipeline_save(e->pipeline, add_cb, rows);
+	fd = open_slot(e, e->checkpoints % SLOTS);
+	if (fd < 0)
+		return fd;
+	if (!e->rows)
+		r = km_buf_new(CHECKPOINT_MAX, &e->rows);
+	if (r < 0)
+		return r;
+	km_buf_reset(e->rows);
+	r = km_pipeline_save_rows(e->pipeline, add_cb, e->rows);
 	if (r < 0)
 		return r;
 	boot_id(head.boot_id);
-	head.len = rows->len;
-	head.crc = (uint32_t)crc32(0, (const Bytef *)rows->data, (uInt)rows->len);
-	piece[0] = (struct km_span){ &head, sizeof(head) };
-	piece[1] = (struct km_span){ rows->data, rows->len };
-	return replace(e->d->engine_fd, "checkpoint", piece, 2);
+	head.sequence = ++e->checkpoints;
+	head.len = e->rows->len;
+	head.crc = (uint32_t)crc32(0, (const Bytef *)e->rows->data, (uInt)e->rows->len);
+	return write_slot(fd, &head, e->rows);
 }
 
-/* The rows of a checkpoint of this boot. */
-static int load(int dir_fd, struct km_buf *ret)
+/* The rows in slot I if they are whole and of this boot, with their sequence. */
+static int load(struct km_engine *e, unsigned int i, struct km_buf *ret, uint64_t *ret_sequence)
 {
 	struct checkpoint_head head;
 	char boot[40], chunk[65536];
-	km_autoclose int fd = openat(dir_fd, "checkpoint", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	ssize_t n;
+	int fd = open_slot(e, i);
+	ssize_t n = 0;
 
 	if (fd < 0)
-		return -errno;
-	if (read(fd, &head, sizeof(head)) != sizeof(head) || head.magic != CHECKPOINT_MAGIC)
-		return -EBADMSG;
+		return fd;
+	if (pread(fd, &head, sizeof(head), 0) != sizeof(head))
+		return -ENOENT;
 	boot_id(boot);
+	if (head.magic != CHECKPOINT_MAGIC || head.len > CHECKPOINT_MAX)
+		return -EBADMSG;
 	if (memcmp(boot, head.boot_id, sizeof(boot)) != 0)
 		return -ENOENT;
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+	while (ret->len < head.len) {
+		size_t want = head.len - ret->len;
+
+		n = pread(fd, chunk, want < sizeof(chunk) ? want : sizeof(chunk),
+		          (off_t)(sizeof(head) + ret->len));
+		if (n <= 0)
+			return n ? -errno : -EBADMSG;
 		km_buf_add(ret, chunk, (size_t)n);
-	if (n < 0 || km_buf_error(ret) < 0)
-		return n < 0 ? -errno : km_buf_error(ret);
-	if (ret->len != head.len || crc32(0, (const Bytef *)ret->data, (uInt)ret->len) != head.crc)
+		if (km_buf_error(ret) < 0)
+			return km_buf_error(ret);
+	}
+	if (crc32(0, (const Bytef *)ret->data, (uInt)ret->len) != head.crc)
 		return -EBADMSG;
+	*ret_sequence = head.sequence;
+	return 0;
+}
+
+/* The newer of the whole slots. */
+static int load_newest(struct km_engine *e, struct km_buf **ret)
+{
+	km_autofree(km_buf_freep) struct km_buf *best = NULL;
+	int r = -ENOENT;
+
+	for (unsigned int i = 0; i < SLOTS; i++) {
+		km_autofree(km_buf_freep) struct km_buf *rows = NULL;
+		uint64_t sequence = 0;
+		int k = km_buf_new(CHECKPOINT_MAX, &rows);
+
+		if (k == 0)
+			k = load(e, i, rows, &sequence);
+		if (k < 0 && k != -ENOENT && !best)
+			r = k;
+		if (k < 0 || sequence < e->checkpoints)
+			continue;
+		km_buf_free(best);
+		best = km_take(rows);
+		e->checkpoints = sequence;
+	}
+	if (!best)
+		return r;
+	*ret = km_take(best);
 	return 0;
 }
 
@@ -132,257 +159,15 @@ int km_checkpoint_read(struct km_engine *e)
 
 	if (e->d->engine_fd < 0)
 		return -ENOENT;
-	r = km_buf_new(CHECKPOINT_MAX, &rows);
-	if (r == 0)
-		r = load(e->d->engine_fd, rows);
+	r = load_newest(e, &rows);
 	while (r == 0 && at + KMEND_HDR_SIZE <= rows->len) {
 		const struct kmend_hdr *hdr = (const void *)(rows->data + at);
 
 		if (hdr->size < KMEND_HDR_SIZE || hdr->size > rows->len - at)
 			return -EBADMSG;
-		/* Rules and configuration come anew, as they are now. */
-		if (hdr->type == KM_RAW_STATE) {
-			r = km_pipeline_feed(e->pipeline, hdr, hdr->size);
-			fed++;
-		}
+		r = km_pipeline_feed(e->pipeline, hdr, hdr->size);
+		fed++;
 		at += hdr->size;
 	}
 	return r < 0 ? r : fed;
-}
-
-int km_evidence_begin(struct km_engine *e)
-{
-	int r = 0;
-
-	e->recent_ticks = 0;
-	if (!e->recent)
-		r = km_buf_new(CHECKPOINT_MAX, &e->recent);
-	if (r < 0)
-		return r;
-	km_buf_reset(e->recent);
-	r = km_pipeline_save(e->pipeline, add_cb, e->recent);
-	e->recent_live = e->recent->len;
-	return r;
-}
-
-void km_evidence_add(struct km_engine *e, const void *raw, size_t len)
-{
-	if (e->recent)
-		km_buf_add(e->recent, raw, len);
-}
-
-/* CB gets each raw record from FROM on. */
-static int each_recent(const struct km_engine *e, size_t from,
-                       int (*cb)(void *userdata, const struct kmend_hdr *raw), void *userdata)
-{
-	int r = 0;
-
-	while (r == 0 && from + KMEND_HDR_SIZE <= e->recent->len) {
-		const struct kmend_hdr *hdr = (const void *)(e->recent->data + from);
-
-		r = cb(userdata, hdr);
-		from += hdr->size;
-	}
-	return r;
-}
-
-static int trace_cb(void *userdata, const struct kmend_hdr *raw)
-{
-	return km_trace_add(userdata, raw);
-}
-
-struct lines {
-	struct km_engine *e;
-	const struct km_decision *d;
-	const struct km_service *service;
-	size_t skip; /* that many of the service's signals come before the last LINES_MAX */
-	size_t seen;
-	struct km_buf *text;
-};
-
-static uint32_t process_of(const struct km_signal *s)
-{
-	switch (s->type) {
-	case KMEND_EXIT:
-		return s->exit.tgid;
-	case KMEND_SIGNAL:
-		return s->signal.tgid;
-	case KMEND_OOM:
-		return s->oom.tgid;
-	case KMEND_EXEC:
-		return s->exec.tgid;
-	case KMEND_TASK:
-		return s->task.tgid;
-	default:
-		return 0;
-	}
-}
-
-static bool concerns(const struct lines *l, const struct km_signal *s)
-{
-	uint32_t tgid = process_of(s);
-
-	if (s->type == KM_RAW_STATE || s->type == KM_RAW_TEXT || s->type == KM_RAW_SAID)
-		return false;
-	if (l->service->cgroup_id && s->cgroup_id == l->service->cgroup_id)
-		return true;
-	return tgid && (tgid == l->d->tgid || tgid == l->d->ending.tgid);
-}
-
-static int line_cb(void *userdata, const struct kmend_hdr *raw)
-{
-	struct lines *l = userdata;
-	struct km_json_writer w;
-	struct km_signal s;
-
-	if (km_decode(raw, raw->size, &s) < 0 || !concerns(l, &s) || l->seen++ < l->skip ||
-	    !l->text)
-		return 0;
-	km_buf_reset(l->text);
-	km_jw_init(&w, l->text, false);
-	km_jw_object(&w);
-	km_signal_write(&s, &w);
-	km_jw_end_object(&w);
-	return km_history_evidence(l->e->history, l->d->incident_id, s.t_ns, km_buf_text(l->text));
-}
-
-/* The service's last signals, as lines for people. */
-static int keep_lines(struct km_engine *e, const struct km_decision *d)
-{
-	km_autofree(km_buf_freep) struct km_buf *text = NULL;
-	struct lines l = { .e = e, .d = d };
-	int r;
-
-	l.service = km_attribute_service(km_pipeline_attribute(e->pipeline), d->service_id);
-	if (!e->history || !l.service)
-		return 0;
-	l.skip = SIZE_MAX;
-	r = each_recent(e, e->recent_live, line_cb, &l);
-	l.skip = l.seen > LINES_MAX ? l.seen - LINES_MAX : 0;
-	l.seen = 0;
-	if (r == 0)
-		r = km_buf_new(64 * 1024, &text);
-	l.text = text;
-	return r < 0 ? r : each_recent(e, e->recent_live, line_cb, &l);
-}
-
-/* Kept traces are named INCIDENT-DECISION.trace; FN gets each one, in no order. */
-static void each_kept(int dir_fd, void (*fn)(void *userdata, uint64_t incident, uint64_t decision),
-                      void *userdata)
-{
-	km_autofree(km_fs_free_namesp) char **names = NULL;
-
-	if (km_fs_list(dir_fd, ".trace", 4 * EVIDENCE_MAX, &names) < 0)
-		return;
-	for (size_t i = 0; names[i]; i++) {
-		unsigned long long incident, decision;
-
-		if (sscanf(names[i], "%llu-%llu.trace", &incident, &decision) == 2)
-			fn(userdata, incident, decision);
-	}
-}
-
-static int evidence_dir(const struct km_engine *e)
-{
-	int fd;
-
-	if (mkdirat(e->d->engine_fd, "evidence", 0700) < 0 && errno != EEXIST)
-		return -errno;
-	fd = openat(e->d->engine_fd, "evidence", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-	return fd < 0 ? -errno : fd;
-}
-
-static void trace_name(uint64_t incident, uint64_t decision, char ret[static 64])
-{
-	snprintf(ret, 64, "%llu-%llu.trace", (unsigned long long)incident,
-	         (unsigned long long)decision);
-}
-
-struct pruning {
-	int dir_fd;
-	uint64_t newest;
-};
-
-static void prune(void *userdata, uint64_t incident, uint64_t decision)
-{
-	const struct pruning *p = userdata;
-	char name[64];
-
-	if (decision + EVIDENCE_MAX > p->newest)
-		return;
-	trace_name(incident, decision, name);
-	unlinkat(p->dir_fd, name, 0);
-}
-
-/* The checkpoint and all records since, as a trace. */
-static int pack_recent(const struct km_engine *e, struct km_buf *out)
-{
-	km_autofree(km_trace_writer_freep) struct km_trace_writer *w = NULL;
-	int r = km_trace_writer_new(out, &w);
-
-	if (r == 0)
-		r = each_recent(e, 0, trace_cb, w);
-	return r < 0 ? r : km_trace_flush(w);
-}
-
-static int keep_trace(struct km_engine *e, const struct km_decision *d)
-{
-	km_autofree(km_buf_freep) struct km_buf *out = NULL;
-	km_autoclose int dir = evidence_dir(e);
-	struct pruning p = { dir, d->id };
-	struct km_span whole;
-	char name[64];
-	int r;
-
-	if (dir < 0)
-		return dir;
-	r = km_buf_new(CHECKPOINT_MAX, &out);
-	if (r == 0)
-		r = pack_recent(e, out);
-	if (r < 0)
-		return r;
-	each_kept(dir, prune, &p);
-	trace_name(d->incident_id, d->id, name);
-	whole = (struct km_span){ out->data, out->len };
-	return replace(dir, name, &whole, 1);
-}
-
-int km_evidence_keep(struct km_engine *e, const struct km_decision *d)
-{
-	int r;
-
-	if (!e->recent || e->d->engine_fd < 0)
-		return -EBADF;
-	r = keep_trace(e, d);
-	return r < 0 ? r : keep_lines(e, d);
-}
-
-struct finding {
-	uint64_t incident, decision, found;
-};
-
-static void find(void *userdata, uint64_t incident, uint64_t decision)
-{
-	struct finding *f = userdata;
-
-	if (incident == f->incident && (!f->decision || decision == f->decision) &&
-	    (!f->found || decision < f->found))
-		f->found = decision;
-}
-
-int km_evidence_open(const struct km_engine *e, uint64_t incident_id, uint64_t decision_id)
-{
-	struct finding f = { .incident = incident_id, .decision = decision_id };
-	km_autoclose int dir = e->d->engine_fd < 0 ? -EBADF : evidence_dir(e);
-	char name[64];
-	int fd;
-
-	if (dir < 0)
-		return dir;
-	each_kept(dir, find, &f);
-	if (!f.found)
-		return -ENOENT;
-	trace_name(incident_id, f.found, name);
-	fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	return fd < 0 ? -errno : fd;
 }

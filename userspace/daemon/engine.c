@@ -322,6 +322,10 @@ static void engine_end(struct km_engine *e)
 	km_pipeline_free(e->pipeline);
 	free(e->request);
 	km_buf_free(e->recent);
+	km_buf_free(e->rows);
+	for (size_t i = 0; i < KM_ARRAY_SIZE(e->slot_fd); i++)
+		if (e->slot_fd[i] > 0)
+			close(e->slot_fd[i]);
 	km_buf_free(e->text);
 	km_loop_free(e->loop);
 }

@@ -38,6 +38,9 @@ struct km_engine {
 	struct km_buf *recent; /* checkpoint and all raw records since, for evidence */
 	size_t recent_live;    /* where in recent the live records begin */
 	unsigned int recent_ticks;
+	struct km_buf *rows;              /* scratch: a checkpoint */
+	int slot_fd[2];                   /* its files, 0: not open yet */
+	uint64_t checkpoints;             /* sequence of the newest */
 	uint64_t checkpoint_ns;           /* of the last one on disk */
 	bool dirty;                       /* something worth a checkpoint was said since */
 	struct km_buf *text;              /* scratch: one output */
@@ -65,10 +68,11 @@ void km_engine_stream_raw(struct km_engine *e, const void *raw);
 void km_engine_stream_flush(struct km_engine *e);
 void km_engine_stream_end(struct km_engine *e);
 
-/* checkpoint.c: state over a restart, and the evidence of decisions. */
+/* checkpoint.c: state over a restart. */
 int km_checkpoint_write(struct km_engine *e);
 /* Feeds what was saved in this boot; how many rows, or negative errno. */
 int km_checkpoint_read(struct km_engine *e);
+/* evidence.c: what led to a decision. */
 int km_evidence_begin(struct km_engine *e);
 void km_evidence_add(struct km_engine *e, const void *raw, size_t len);
 /* Keeps what led to decision D: evidence/INCIDENT-DECISION.trace and lines in the history. */

@@ -45,6 +45,10 @@ void km_output_write(const struct km_output *o, struct km_json_writer *w);
 int km_pipeline_save(const struct km_pipeline *p,
                      int (*cb)(void *userdata, const void *raw, size_t len), void *userdata);
 
+/* The rows alone: configuration, policy and rules come from elsewhere. */
+int km_pipeline_save_rows(const struct km_pipeline *p,
+                          int (*cb)(void *userdata, const void *raw, size_t len), void *userdata);
+
 /* Error of the last COMMIT that was refused; NULL: the set in force is the last one given. */
 const struct km_error *km_pipeline_refused(const struct km_pipeline *p);
 

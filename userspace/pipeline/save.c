@@ -21,8 +21,8 @@ static int save_table(const struct km_pipeline *p, size_t index, struct km_raw_s
 	return r;
 }
 
-int km_pipeline_save(const struct km_pipeline *p,
-                     int (*cb)(void *userdata, const void *raw, size_t len), void *userdata)
+int km_pipeline_save_rows(const struct km_pipeline *p,
+                          int (*cb)(void *userdata, const void *raw, size_t len), void *userdata)
 {
 	struct km_raw_state *raw = calloc(1, KM_RAW_MAX);
 	int r = 0;
@@ -34,9 +34,15 @@ int km_pipeline_save(const struct km_pipeline *p,
 	for (size_t i = 0; i < p->table_count && r >= 0; i++)
 		r = save_table(p, i, raw, cb, userdata);
 	free(raw);
-	if (r < 0)
-		return r;
-	return km_texts_save(&p->texts, p->meta->now_ns, cb, userdata);
+	return r < 0 ? r : 0;
+}
+
+int km_pipeline_save(const struct km_pipeline *p,
+                     int (*cb)(void *userdata, const void *raw, size_t len), void *userdata)
+{
+	int r = km_pipeline_save_rows(p, cb, userdata);
+
+	return r < 0 ? r : km_texts_save(&p->texts, p->meta->now_ns, cb, userdata);
 }
 
 int km_pipeline_restore(struct km_pipeline *p, const struct km_raw_state *s)

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What led to a decision: a checkpoint in memory and every record since, kept as a trace that
+ * replays to the same decision, and as lines for people. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/sha256.h"
+#include "daemon/engine.h"
+
+/* A full host's checkpoint, and what comes in KM_EVIDENCE_TICKS. */
+#define RECENT_MAX (64 * 1024 * 1024)
+/* Kept traces of decisions; older ones go. */
+#define EVIDENCE_MAX 200
+/* Lines of evidence in the history for one decision. */
+#define LINES_MAX 32
+
+static int add_cb(void *userdata, const void *raw, size_t len)
+{
+	km_buf_add(userdata, raw, len);
+	return km_buf_error(userdata);
+}
+
+/* 0 once all of it is written. */
+static int write_all(int fd, const void *data, size_t len)
+{
+	while (len) {
+		ssize_t n = write(fd, data, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		data = (const char *)data + n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* A reader sees the old file or the new one, never half of one. */
+static int replace(int dir_fd, const char *name, const struct km_span *piece, size_t count)
+{
+	char temporary[72];
+	km_autoclose int fd = -1;
+	int r = 0;
+
+	snprintf(temporary, sizeof(temporary), "%s.new", name);
+	fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	for (size_t i = 0; i < count && r == 0; i++)
+		r = write_all(fd, piece[i].data, piece[i].len);
+	if (r == 0 && renameat(dir_fd, temporary, dir_fd, name) < 0)
+		r = -errno;
+	if (r < 0)
+		unlinkat(dir_fd, temporary, 0);
+	return r;
+}
+
+int km_evidence_begin(struct km_engine *e)
+{
+	int r = 0;
+
+	e->recent_ticks = 0;
+	if (!e->recent)
+		r = km_buf_new(RECENT_MAX, &e->recent);
+	if (r < 0)
+		return r;
+	km_buf_reset(e->recent);
+	r = km_pipeline_save(e->pipeline, add_cb, e->recent);
+	e->recent_live = e->recent->len;
+	return r;
+}
+
+void km_evidence_add(struct km_engine *e, const void *raw, size_t len)
+{
+	if (e->recent)
+		km_buf_add(e->recent, raw, len);
+}
+
+/* CB gets each raw record from FROM on. */
+static int each_recent(const struct km_engine *e, size_t from,
+                       int (*cb)(void *userdata, const struct kmend_hdr *raw), void *userdata)
+{
+	int r = 0;
+
+	while (r == 0 && from + KMEND_HDR_SIZE <= e->recent->len) {
+		const struct kmend_hdr *hdr = (const void *)(e->recent->data + from);
+
+		r = cb(userdata, hdr);
+		from += hdr->size;
+	}
+	return r;
+}
+
+static int trace_cb(void *userdata, const struct kmend_hdr *raw)
+{
+	return km_trace_add(userdata, raw);
+}
+
+struct lines {
+	struct km_engine *e;
+	const struct km_decision *d;
+	const struct km_service *service;
+	size_t skip; /* that many of the service's signals come before the last LINES_MAX */
+	size_t seen;
+	struct km_buf *text;
+};
+
+static uint32_t process_of(const struct km_signal *s)
+{
+	switch (s->type) {
+	case KMEND_EXIT:
+		return s->exit.tgid;
+	case KMEND_SIGNAL:
+		return s->signal.tgid;
+	case KMEND_OOM:
+		return s->oom.tgid;
+	case KMEND_EXEC:
+		return s->exec.tgid;
+	case KMEND_TASK:
+		return s->task.tgid;
+	default:
+		return 0;
+	}
+}
+
+static bool concerns(const struct lines *l, const struct km_signal *s)
+{
+	uint32_t tgid = process_of(s);
+
+	if (s->type == KM_RAW_STATE || s->type == KM_RAW_TEXT || s->type == KM_RAW_SAID)
+		return false;
+	if (l->service->cgroup_id && s->cgroup_id == l->service->cgroup_id)
+		return true;
+	return tgid && (tgid == l->d->tgid || tgid == l->d->ending.tgid);
+}
+
+static int line_cb(void *userdata, const struct kmend_hdr *raw)
+{
+	struct lines *l = userdata;
+	struct km_json_writer w;
+	struct km_signal s;
+
+	if (km_decode(raw, raw->size, &s) < 0 || !concerns(l, &s) || l->seen++ < l->skip ||
+	    !l->text)
+		return 0;
+	km_buf_reset(l->text);
+	km_jw_init(&w, l->text, false);
+	km_jw_object(&w);
+	km_signal_write(&s, &w);
+	km_jw_end_object(&w);
+	return km_history_evidence(l->e->history, l->d->incident_id, s.t_ns, km_buf_text(l->text));
+}
+
+/* The service's last signals, as lines for people. */
+static int keep_lines(struct km_engine *e, const struct km_decision *d)
+{
+	km_autofree(km_buf_freep) struct km_buf *text = NULL;
+	struct lines l = { .e = e, .d = d };
+	int r;
+
+	l.service = km_attribute_service(km_pipeline_attribute(e->pipeline), d->service_id);
+	if (!e->history || !l.service)
+		return 0;
+	l.skip = SIZE_MAX;
+	r = each_recent(e, e->recent_live, line_cb, &l);
+	l.skip = l.seen > LINES_MAX ? l.seen - LINES_MAX : 0;
+	l.seen = 0;
+	if (r == 0)
+		r = km_buf_new(64 * 1024, &text);
+	l.text = text;
+	return r < 0 ? r : each_recent(e, e->recent_live, line_cb, &l);
+}
+
+/* Kept traces are named INCIDENT-DECISION.trace; FN gets each one, in no order. */
+static void each_kept(int dir_fd, void (*fn)(void *userdata, uint64_t incident, uint64_t decision),
+                      void *userdata)
+{
+	km_autofree(km_fs_free_namesp) char **names = NULL;
+
+	if (km_fs_list(dir_fd, ".trace", 4 * EVIDENCE_MAX, &names) < 0)
+		return;
+	for (size_t i = 0; names[i]; i++) {
+		unsigned long long incident, decision;
+
+		if (sscanf(names[i], "%llu-%llu.trace", &incident, &decision) == 2)
+			fn(userdata, incident, decision);
+	}
+}
+
+static int evidence_dir(const struct km_engine *e)
+{
+	int fd;
+
+	if (mkdirat(e->d->engine_fd, "evidence", 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(e->d->engine_fd, "evidence", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? -errno : fd;
+}
+
+static void trace_name(uint64_t incident, uint64_t decision, char ret[static 64])
+{
+	snprintf(ret, 64, "%llu-%llu.trace", (unsigned long long)incident,
+	         (unsigned long long)decision);
+}
+
+struct pruning {
+	int dir_fd;
+	uint64_t newest;
+};
+
+static void prune(void *userdata, uint64_t incident, uint64_t decision)
+{
+	const struct pruning *p = userdata;
+	char name[64];
+
+	if (decision + EVIDENCE_MAX > p->newest)
+		return;
+	trace_name(incident, decision, name);
+	unlinkat(p->dir_fd, name, 0);
+}
+
+/* The checkpoint and all records since, as a trace. */
+static int pack_recent(const struct km_engine *e, struct km_buf *out)
+{
+	km_autofree(km_trace_writer_freep) struct km_trace_writer *w = NULL;
+	int r = km_trace_writer_new(out, &w);
+
+	if (r == 0)
+		r = each_recent(e, 0, trace_cb, w);
+	return r < 0 ? r : km_trace_flush(w);
+}
+
+static int keep_trace(struct km_engine *e, const struct km_decision *d)
+{
+	km_autofree(km_buf_freep) struct km_buf *out = NULL;
+	km_autoclose int dir = evidence_dir(e);
+	struct pruning p = { dir, d->id };
+	struct km_span whole;
+	char name[64];
+	int r;
+
+	if (dir < 0)
+		return dir;
+	r = km_buf_new(RECENT_MAX, &out);
+	if (r == 0)
+		r = pack_recent(e, out);
+	if (r < 0)
+		return r;
+	each_kept(dir, prune, &p);
+	trace_name(d->incident_id, d->id, name);
+	whole = (struct km_span){ out->data, out->len };
+	return replace(dir, name, &whole, 1);
+}
+
+int km_evidence_keep(struct km_engine *e, const struct km_decision *d)
+{
+	int r;
+
+	if (!e->recent || e->d->engine_fd < 0)
+		return -EBADF;
+	r = keep_trace(e, d);
+	return r < 0 ? r : keep_lines(e, d);
+}
+
+struct finding {
+	uint64_t incident, decision, found;
+};
+
+static void find(void *userdata, uint64_t incident, uint64_t decision)
+{
+	struct finding *f = userdata;
+
+	if (incident == f->incident && (!f->decision || decision == f->decision) &&
+	    (!f->found || decision < f->found))
+		f->found = decision;
+}
+
+int km_evidence_open(const struct km_engine *e, uint64_t incident_id, uint64_t decision_id)
+{
+	struct finding f = { .incident = incident_id, .decision = decision_id };
+	km_autoclose int dir = e->d->engine_fd < 0 ? -EBADF : evidence_dir(e);
+	char name[64];
+	int fd;
+
+	if (dir < 0)
+		return dir;
+	each_kept(dir, find, &f);
+	if (!f.found)
+		return -ENOENT;
+	trace_name(incident_id, f.found, name);
+	fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? -errno : fd;
+}

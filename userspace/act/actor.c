@@ -102,15 +102,19 @@ int km_act_intend(struct km_act *act)
 	return r;
 }
 
+void km_act_wait(struct km_act *act, int fd, uint32_t events, km_loop_cb cb)
+{
+	if (act->fd >= 0)
+		km_loop_remove(act->actor->o.loop, act->fd);
+	km_close(&act->fd);
+	act->fd = fd;
+	if (fd >= 0)
+		km_loop_add(act->actor->o.loop, fd, events, cb, act);
+}
+
 static void release(struct km_act *act)
 {
-	int *fds[] = { &act->events_fd, &act->exec_fd };
-
-	for (size_t i = 0; i < KM_ARRAY_SIZE(fds); i++) {
-		if (*fds[i] >= 0)
-			km_loop_remove(act->actor->o.loop, *fds[i]);
-		km_close(fds[i]);
-	}
+	km_act_wait(act, -1, 0, NULL);
 	act->slot = sd_bus_slot_unref(act->slot);
 	if (act->child && act->child->act == act)
 		act->child->act = NULL;
@@ -126,6 +130,7 @@ void km_act_finish(struct km_act *act, enum km_outcome_state state, int error, c
 	if (act->child && act->child->act == act) {
 		r->tgid = act->child->tgid;
 		r->start_ns = act->child->start_ns;
+		r->cgroup_id = act->child->cgroup_id;
 	}
 	r->kind = act->intended ? KM_J_OUTCOME : KM_J_REFUSED;
 	r->state = state;
@@ -245,7 +250,7 @@ int km_actor_new(const struct km_actor_opts *opts, struct km_actor **ret)
 	a->o = *opts;
 	a->timer_fd = -1;
 	for (struct km_act *act = a->act; act < a->act + KM_ACTS_MAX; act++)
-		*act = (struct km_act){ .actor = a, .events_fd = -1, .exec_fd = -1 };
+		*act = (struct km_act){ .actor = a, .fd = -1 };
 	r = km_buf_new(KM_ACT_QUEUE_BYTES, &a->queue);
 	if (r == 0)
 		r = make_children(a);

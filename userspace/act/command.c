@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Supervised commands: prepared at start, then stopped and started by events alone. */
-#include <grp.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -13,22 +11,6 @@ struct km_child *km_command_child(struct km_actor *a, const char *service)
 		if (strcmp(c->def->name, service) == 0)
 			return c;
 	return NULL;
-}
-
-static int prepare_user(struct km_spawn *s)
-{
-	struct passwd *pw;
-
-	s->group_count = -1;
-	if (!s->def->user[0] || strcmp(s->def->user, "root") == 0)
-		return 0;
-	pw = getpwnam(s->def->user);
-	if (!pw)
-		return -ENOENT;
-	s->uid = pw->pw_uid;
-	s->gid = pw->pw_gid;
-	s->group_count = KM_GROUPS_MAX;
-	return getgrouplist(pw->pw_name, pw->pw_gid, s->groups, &s->group_count) < 0 ? -E2BIG : 0;
 }
 
 /* A limit goes where its controller is: v1 or, without one, v2. */
@@ -45,7 +27,7 @@ int km_command_prepare(struct km_child *c)
 	};
 	struct km_spawn *s = &c->spawn;
 	struct stat st = { 0 };
-	int r = prepare_user(s);
+	int r = km_spawn_user(s);
 
 	for (int i = 0; r == 0 && i < 2; i++) {
 		bool v1 = limits[i].v1_root;
@@ -129,9 +111,8 @@ static void start(struct km_act *act)
 		return;
 	}
 	act->phase = KM_ACT_EXEC;
-	act->exec_fd = child.exec_fd;
 	km_command_watch(c, child.tgid, 0, child.pidfd);
-	km_loop_add(c->actor->o.loop, child.exec_fd, EPOLLIN, on_exec, act);
+	km_act_wait(act, child.exec_fd, EPOLLIN, on_exec);
 }
 
 /* The child reached its execve(), or said why not. */
@@ -163,8 +144,6 @@ static int on_exec(void *userdata, int fd, uint32_t events)
 	if (n == 0 && !c->spawn.by_fork) {
 		/* Nothing has run yet: once more, in the way that a killed cgroup allows. */
 		c->spawn.by_fork = true;
-		km_loop_remove(c->actor->o.loop, fd);
-		km_close(&act->exec_fd);
 		start(act);
 		return 0;
 	}
@@ -181,7 +160,7 @@ static int on_exit_of_main(void *userdata, int fd, uint32_t events)
 	(void)fd;
 	(void)events;
 	if (c->act && c->act->phase == KM_ACT_EXEC)
-		on_exec(c->act, c->act->exec_fd, EPOLLIN);
+		on_exec(c->act, c->act->fd, EPOLLIN);
 	if (c->tgid != tgid)
 		return 0; /* it was never the main process; another may be on its way */
 	say_child(c, forget(c));
@@ -202,24 +181,19 @@ int km_command_watch(struct km_child *c, uint32_t tgid, uint64_t start_ns, int p
 
 static int on_cgroup_event(void *userdata, int fd, uint32_t events)
 {
-	char text[128];
-
 	(void)events;
-	(void)!pread(fd, text, sizeof(text), 0); /* arms the next notification */
+	(void)!pread(fd, (char[128]){ 0 }, 128, 0); /* arms the next notification */
 	km_command_advance(userdata);
 	return 0;
 }
 
 static void watch_cgroup(struct km_act *act)
 {
-	char text[128];
+	int fd = openat(act->child->spawn.cgroup_dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
 
-	if (act->events_fd >= 0)
-		return;
-	act->events_fd =
-		openat(act->child->spawn.cgroup_dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
-	if (act->events_fd >= 0 && pread(act->events_fd, text, sizeof(text), 0) > 0)
-		km_loop_add(act->actor->o.loop, act->events_fd, EPOLLPRI, on_cgroup_event, act);
+	km_act_wait(act, fd, EPOLLPRI, on_cgroup_event);
+	if (fd >= 0)
+		(void)!pread(fd, (char[128]){ 0 }, 128, 0);
 }
 
 /* Whoever is still there when patience is over, or without its main process, is killed. */
@@ -248,7 +222,8 @@ void km_command_advance(struct km_act *act)
 		km_act_finish(act, KM_OUT_FAILED, -ETIMEDOUT, "did not reach its execve in time");
 		return;
 	}
-	watch_cgroup(act);
+	if (act->fd < 0)
+		watch_cgroup(act);
 	if (c->tgid || km_cgroup_pids(c->spawn.cgroup_dir, pids) != 0) {
 		kill_rest(act);
 		if (overdue)
@@ -312,25 +287,15 @@ void km_command_free(struct km_child *c)
 	km_close(&c->spawn.v1_dir[1]);
 }
 
-/* Whether something of C is left; what has outlived its main process or its patience is killed. */
-static bool still_ending(const struct km_child *c, uint64_t begun_ns)
-{
-	uint32_t pids[KM_CGROUP_PIDS_MAX];
-
-	if (!c->prepared || (!c->tgid && km_cgroup_pids(c->spawn.cgroup_dir, pids) == 0))
-		return false;
-	if (!c->tgid || km_now_ns() >= begun_ns + c->def->stop_timeout_ns)
-		km_cgroup_kill(c->spawn.cgroup_dir);
-	return true;
-}
-
 int km_actor_stop_all(struct km_actor *a)
 {
 	uint64_t begun = km_now_ns(), longest = 0;
+	uint32_t pids[KM_CGROUP_PIDS_MAX];
+	struct km_child *c, *end = a->child + a->child_count;
 	bool left = true;
 
 	km_loop_remove(a->o.loop, a->o.engine_sock); /* no new acts meanwhile */
-	for (struct km_child *c = a->child; c < a->child + a->child_count; c++) {
+	for (c = a->child; c < end; c++) {
 		if (c->tgid)
 			terminate(c);
 		if (c->def->stop_timeout_ns > longest)
@@ -338,8 +303,14 @@ int km_actor_stop_all(struct km_actor *a)
 	}
 	while (left && km_now_ns() < begun + longest + KM_RECOVER_NS) {
 		left = false;
-		for (struct km_child *c = a->child; c < a->child + a->child_count; c++)
-			left |= still_ending(c, begun);
+		for (c = a->child; c < end; c++) {
+			if (!c->tgid &&
+			    (!c->prepared || !km_cgroup_pids(c->spawn.cgroup_dir, pids)))
+				continue;
+			left = true;
+			if (!c->tgid || km_now_ns() >= begun + c->def->stop_timeout_ns)
+				km_cgroup_kill(c->spawn.cgroup_dir);
+		}
 		/* Exits wake it at once; 10 ms is how often the kernel says that a cgroup is empty. */
 		if (left && km_loop_once(a->o.loop, 10) < 0)
 			break;

@@ -15,86 +15,20 @@
 
 #include "act/actor.h"
 #include "act/journal.h"
+#include "base/cgroup.h"
+#include "base/identity.h"
+#include "base/spawn.h"
 
 /* Acts at work at once: more would make a storm out of one cause; each service has one at most. */
 #define KM_ACTS_MAX 4
 /* Intent, start, outcome, and the outcome again after a failed sync. */
 #define KM_ACT_RECORDS 4
-/* Supplementary groups of a service's user; more is a mistake in the host's group file. */
-#define KM_GROUPS_MAX 64
 /* SIGKILL again to what was forked while its parent was killed. */
 #define KM_KILL_PERIOD_NS (100 * KM_NS_PER_MS)
-/* Processes of one cgroup that one pass looks at; what is above is seen by the next pass. */
-#define KM_CGROUP_PIDS_MAX 1024
 /* Waiting for the engine to read: adoption says one outcome for each service, then acts. */
 #define KM_ACT_QUEUE_BYTES ((KM_SERVICES_MAX + 64) * 1024)
 /* For the manager's answer about an interrupted act, and for the killed to be gone. */
 #define KM_RECOVER_NS (5 * KM_NS_PER_S)
-
-/* identity.c: who a process is. */
-
-struct km_identity {
-	uint32_t tgid;
-	uint64_t start_ns; /* boot time, cut to clock ticks (10 ms) as /proc shows it */
-	bool dying;        /* in do_exit() or a zombie: its ports may still be taken */
-	bool before_exec;  /* forked and did not execve() yet */
-};
-
-/* -ESRCH: no such process. */
-int km_identity_read(uint32_t tgid, struct km_identity *ret);
-/* Whether two start times are of one process, as far as clock ticks tell. */
-bool km_identity_same(uint64_t start_ns, uint64_t other_ns);
-/* A pidfd of exactly the process TGID that began at START_NS (0: whoever it is). -ESRCH: another. */
-int km_identity_open(uint32_t tgid, uint64_t start_ns, int *ret_pidfd);
-int km_pidfd_kill(int pidfd, int signal);
-
-/* cgroup.c: a supervised command's directory of cgroup v2. */
-
-/* Processes in it, at most KM_CGROUP_PIDS_MAX; one outside our PID namespace is 0. */
-int km_cgroup_pids(int dir, uint32_t ret[KM_CGROUP_PIDS_MAX]);
-bool km_cgroup_has(int dir, uint64_t tgid);
-/* SIGKILL to all that are in it now. Not by cgroup.kill: since 6.14 ("cgroup: fix race between fork
- * and cgroup.kill") who is cloned into a cgroup that was ever killed so dies at birth. */
-void km_cgroup_kill(int dir);
-/* Which intent last reached its execve() in this cgroup, and as which process. */
-struct km_cgroup_mark {
-	uint64_t intent_id;
-	uint64_t tgid;
-};
-/* -ENODATA: none; -EOPNOTSUPP: before 5.7. */
-int km_cgroup_mark(int dir, struct km_cgroup_mark *ret);
-void km_cgroup_mark_set(int dir, uint64_t intent_id);
-void km_cgroup_mark_clear(int dir);
-/* ROOT/NAME, made if it is not there; FILE in it set to VALUE unless that is KM_UNKNOWN. */
-int km_cgroup_prepare(const char *root, const char *name, const char *file, uint64_t value,
-                      int *ret_dir);
-
-/* spawn.c: from a definition to a running program. */
-
-struct km_spawn {
-	const struct km_service_def *def;
-	uint64_t intent_id;
-	int cgroup_dir;
-	int v1_dir[2];       /* memory and pids, -1: none */
-	bool by_fork;        /* not cloned into its cgroup: see km_cgroup_kill() */
-	struct rlimit files; /* RLIMIT_NOFILE */
-	uint32_t uid, gid;
-	uint32_t groups[KM_GROUPS_MAX];
-	int group_count; /* -1: stays root, nothing is changed */
-};
-
-struct km_spawned {
-	uint32_t tgid;
-	int pidfd;
-	int exec_fd; /* end of file: execve() was done, or it was killed; else one km_spawn_error */
-};
-
-struct km_spawn_error {
-	int32_t error; /* negative errno */
-	char step[28];
-};
-
-int km_spawn(const struct km_spawn *s, struct km_spawned *ret);
 
 /* budget.c: at most so many acts within so long, per service and host. */
 
@@ -157,14 +91,14 @@ struct km_act {
 	struct km_child *child;           /* commands */
 	const char *unit;                 /* units: its name */
 	void (*begin)(struct km_act *act);
-	bool intended;  /* in the journal: must get its outcome there */
-	bool recovered; /* found open in the journal at start */
-	bool quiet;     /* said, not journalled */
-	bool looked;    /* units: asked once what has become of it */
+	bool intended;     /* in the journal: must get its outcome there */
+	bool recovered;    /* found open in the journal at start */
+	bool quiet;        /* said, not journalled */
+	bool looked;       /* units: asked once what has become of it */
+	uint8_t found[16]; /* units: InvocationID after it was interrupted */
 	uint64_t deadline_ns;
 	uint64_t kill_ns; /* commands: patience with SIGTERM ends, or with the last SIGKILL */
-	int events_fd;    /* commands: cgroup.events */
-	int exec_fd;
+	int fd;           /* commands: what is waited for: cgroup.events, or the child's report */
 	sd_bus_slot *slot;
 	char job[128];
 };
@@ -206,6 +140,8 @@ void km_actor_say(struct km_actor *a, const struct km_journal_record *r, bool re
 void km_actor_rearm(struct km_actor *a);
 /* READY, once nothing is left to recover. */
 void km_actor_ready(struct km_actor *a);
+/* Lets CB hear of EVENTS on FD, which is ACT's from now on; the one before is closed. FD -1: none. */
+void km_act_wait(struct km_act *act, int fd, uint32_t events, km_loop_cb cb);
 /* Journals the intent. On failure the act is refused and over. */
 int km_act_intend(struct km_act *act);
 /* Journals and says the outcome; the act is over, its memory free for the next. */

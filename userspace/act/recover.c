@@ -169,7 +169,7 @@ static void judge(struct km_act *act)
 
 static void recover_intent(struct km_recovery *v, const struct km_journal_record *r)
 {
-	struct km_act plain = { .actor = v->actor, .events_fd = -1, .exec_fd = -1 }, *act = &plain;
+	struct km_act plain = { .actor = v->actor, .fd = -1 }, *act = &plain;
 
 	for (int i = 0; i < KM_ACTS_MAX; i++)
 		if (v->actor->act[i].phase == KM_ACT_FREE)

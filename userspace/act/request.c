@@ -35,6 +35,8 @@ static const char *check_form(struct km_act *act)
 {
 	const struct km_journal_record *q = &act->rec;
 
+	if (q->intent_id <= act->actor->last_intent_id)
+		return "intent is not a new one";
 	if (q->verb == KM_VERB_NONE || q->verb >= KM_VERB_MAX)
 		return "no such verb";
 	if (!q->service[0])
@@ -46,11 +48,6 @@ static const char *check_form(struct km_act *act)
 	if (q->verb == KM_RAISE_LIMIT && (q->limit == 0 || q->limit > FILES_MAX))
 		return "limit out of range";
 	return NULL;
-}
-
-static const char *check_id(struct km_act *act)
-{
-	return act->rec.intent_id > act->actor->last_intent_id ? NULL : "intent is not a new one";
 }
 
 /* Which service it is, and whether the verb is one for its kind. */
@@ -111,25 +108,19 @@ static const char *check_busy(struct km_act *act)
 	return room ? NULL : "too many acts are under way";
 }
 
-static const char *check_room(struct km_act *act)
-{
-	bool room = km_chain_room(act->actor->journal) >= KM_ACT_RECORDS * (KM_ACTS_MAX + 1);
-
-	return room ? NULL : "the journal has no room for it";
-}
-
 static const char *check_budget(struct km_act *act)
 {
 	struct km_actor *a = act->actor;
 	int64_t now = (int64_t)km_now_ns();
 
+	if (km_chain_room(a->journal) < KM_ACT_RECORDS * (KM_ACTS_MAX + 1))
+		return "the journal has no room for it";
 	if (!km_act_verbs[act->rec.verb].counted)
 		return km_budget_said(&a->said, "notices", now) ? NULL : "too many notices";
 	/* The first start in this boot is the definition's, not a repair. */
 	act->rec.state = !(act->rec.verb == KM_START && act->child && !act->child->started);
-	if (act->rec.state == 0)
-		return NULL;
-	return km_budget_refuses(&a->budgets, a->o.policy, act->rec.service, now);
+	return act->rec.state ? km_budget_refuses(&a->budgets, a->o.policy, act->rec.service, now)
+	                      : NULL;
 }
 
 /* In this order; the first that speaks is the reason. */
@@ -137,9 +128,8 @@ static const struct {
 	int error;
 	const char *(*check)(struct km_act *act);
 } checks[] = {
-	{ -EINVAL, check_form },  { -ESTALE, check_id },     { -ENOENT, check_service },
-	{ -EPERM, check_policy }, { -ESRCH, check_process }, { -EBUSY, check_busy },
-	{ -ENOSPC, check_room },  { -EDQUOT, check_budget },
+	{ -EINVAL, check_form },   { -ENOENT, check_service }, { -EPERM, check_policy },
+	{ -ESRCH, check_process }, { -EBUSY, check_busy },     { -EDQUOT, check_budget },
 };
 
 /* Always answered; written down at a bounded rate, or a broken engine would push the acts out of
@@ -201,7 +191,7 @@ static bool take_over(struct km_act *act, const struct km_act_request *q)
 void km_request_receive(struct km_actor *a, const void *msg, size_t size, bool stale)
 {
 	const struct km_message_hdr *h = msg;
-	struct km_act act = { .actor = a, .events_fd = -1, .exec_fd = -1 };
+	struct km_act act = { .actor = a, .fd = -1 };
 	const char *why = NULL;
 	bool known = size >= sizeof(*h) && h->version == KM_ACT_VERSION;
 

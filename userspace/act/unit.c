@@ -7,7 +7,7 @@
 #define PATH      "/org/freedesktop/systemd1"
 #define INTERFACE MANAGER ".Manager"
 
-static int on_state(sd_bus_message *m, void *userdata, sd_bus_error *err);
+static int on_invocation(sd_bus_message *m, void *userdata, sd_bus_error *err);
 
 /* The connection went away: a job that was waited for is asked about again. Replies that were
  * waited for come as errors. */
@@ -113,7 +113,7 @@ static int on_job(sd_bus_message *m, void *userdata, sd_bus_error *err)
 	return 0;
 }
 
-/* Asks for the state that decides: before an act, and after one that was interrupted. */
+/* Which invocation of the unit is there: before an act, and after one that was interrupted. */
 static int ask(struct km_act *act, enum km_act_phase phase)
 {
 	km_autofree_char char *path = NULL;
@@ -125,102 +125,78 @@ static int ask(struct km_act *act, enum km_act_phase phase)
 		r = sd_bus_path_encode(PATH "/unit", act->unit, &path);
 	if (r >= 0)
 		r = sd_bus_call_method_async(act->actor->bus, &act->slot, MANAGER, path,
-		                             "org.freedesktop.DBus.Properties", "GetAll", on_state,
-		                             act, "s", MANAGER ".Unit");
+		                             "org.freedesktop.DBus.Properties", "Get",
+		                             on_invocation, act, "ss", MANAGER ".Unit",
+		                             "InvocationID");
 	return r;
 }
 
-struct unit_state {
-	uint8_t invocation[16];
-	bool stopped;
-	char job[128]; /* object path, empty: none */
-};
-
-static int read_property(sd_bus_message *m, struct unit_state *ret)
-{
-	const char *key = "", *text = "";
-	const void *bytes;
-	uint32_t id = 0;
-	size_t len = 0;
-	int r = sd_bus_message_read(m, "s", &key);
-
-	if (r >= 0 && strcmp(key, "ActiveState") == 0) {
-		r = sd_bus_message_read(m, "v", "s", &text);
-		ret->stopped = strcmp(text, "inactive") == 0 || strcmp(text, "failed") == 0;
-	} else if (r >= 0 && strcmp(key, "Job") == 0) {
-		r = sd_bus_message_read(m, "v", "(uo)", &id, &text);
-		km_copy(ret->job, sizeof(ret->job), id ? text : "");
-	} else if (r >= 0 && strcmp(key, "InvocationID") == 0) {
-		r = sd_bus_message_enter_container(m, 'v', "ay");
-		if (r >= 0)
-			r = sd_bus_message_read_array(m, 'y', &bytes, &len);
-		if (r >= 0 && len == sizeof(ret->invocation))
-			memcpy(ret->invocation, bytes, len);
-		if (r >= 0)
-			r = sd_bus_message_exit_container(m);
-	} else if (r >= 0) {
-		r = sd_bus_message_skip(m, "v");
-	}
-	return r;
-}
-
-static int read_state(sd_bus_message *m, struct unit_state *ret)
-{
-	int r = -sd_bus_message_get_errno(m);
-
-	if (r == 0)
-		r = sd_bus_message_enter_container(m, 'a', "{sv}");
-	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-		r = read_property(m, ret);
-		if (r >= 0)
-			r = sd_bus_message_exit_container(m);
-	}
-	return r;
-}
-
-/* What has become of an act that was interrupted: a new invocation is done, a pending job is under
- * way, neither is not done. */
-static void judge(struct km_act *act, int r, const struct unit_state *st)
-{
-	bool renewed = memcmp(st->invocation, act->rec.invocation, sizeof(st->invocation)) != 0;
-
-	if (r < 0) {
-		km_act_finish(act, KM_OUT_UNKNOWN, r, "the manager does not tell what came of it");
-	} else if (st->job[0]) {
-		km_copy(act->job, sizeof(act->job), st->job);
-		act->phase = KM_ACT_JOB;
-	} else if (act->rec.verb == KM_STOP ? st->stopped : renewed && !st->stopped) {
-		km_act_finish(act, KM_OUT_DONE, 0, "found done");
-	} else {
-		km_act_finish(act, KM_OUT_NOT_DONE, 0, "found not done");
-	}
-}
-
-static int on_state(sd_bus_message *m, void *userdata, sd_bus_error *err)
+/* What has become of an act that was interrupted: a pending job is under way, a new invocation is
+ * done, neither is not done. */
+static int on_listed(sd_bus_message *m, void *userdata, sd_bus_error *err)
 {
 	struct km_act *act = userdata;
-	struct unit_state st = { 0 };
-	int r = read_state(m, &st);
+	const char *name, *about, *load, *active, *sub, *follows, *path, *type, *job;
+	bool renewed = memcmp(act->found, act->rec.invocation, sizeof(act->found)) != 0, stopped;
+	int r = -sd_bus_message_get_errno(m);
+	uint32_t id;
 
 	(void)err;
-	if (act->phase == KM_ACT_LOOKING) {
-		judge(act, r, &st);
+	if (r == 0)
+		r = sd_bus_message_enter_container(m, 'a', "(ssssssouso)");
+	if (r >= 0)
+		r = sd_bus_message_read(m, "(ssssssouso)", &name, &about, &load, &active, &sub,
+		                        &follows, &path, &id, &type, &job);
+	if (r <= 0 || !km_copy(act->job, sizeof(act->job), job)) {
+		km_act_finish(act, KM_OUT_UNKNOWN, r, "the manager does not tell what came of it");
 		return 0;
 	}
+	stopped = strcmp(active, "inactive") == 0 || strcmp(active, "failed") == 0;
+	if (id)
+		act->phase = KM_ACT_JOB;
+	else if (act->rec.verb == KM_STOP ? stopped : renewed && !stopped)
+		km_act_finish(act, KM_OUT_DONE, 0, "found done");
+	else
+		km_act_finish(act, KM_OUT_NOT_DONE, 0, "found not done");
+	return 0;
+}
+
+static int on_invocation(sd_bus_message *m, void *userdata, sd_bus_error *err)
+{
+	struct km_act *act = userdata;
+	bool looking = act->phase == KM_ACT_LOOKING;
+	const void *id = NULL;
+	size_t len = 0;
+	int r = -sd_bus_message_get_errno(m);
+
+	(void)err;
+	if (r == 0)
+		r = sd_bus_message_enter_container(m, 'v', "ay");
+	if (r >= 0)
+		r = sd_bus_message_read_array(m, 'y', &id, &len);
+	if (r >= 0 && len == sizeof(act->found))
+		memcpy(looking ? act->found : act->rec.invocation, id, len);
 	if (r < 0) {
-		km_act_finish(act, KM_OUT_REFUSED, r, "the manager does not tell the unit's state");
+		km_act_finish(act, looking ? KM_OUT_UNKNOWN : KM_OUT_REFUSED, r,
+		              "the manager does not tell the unit's state");
 		return 0;
 	}
-	memcpy(act->rec.invocation, st.invocation, sizeof(st.invocation));
-	if (km_act_intend(act) < 0)
+	if (!looking && km_act_intend(act) < 0)
 		return 0;
-	act->phase = KM_ACT_CALLING;
 	act->slot = sd_bus_slot_unref(act->slot);
-	r = sd_bus_call_method_async(act->actor->bus, &act->slot, MANAGER, PATH, INTERFACE,
-	                             km_act_verbs[act->rec.verb].method, on_job, act, "ss",
-	                             act->unit, "replace");
+	if (looking) {
+		r = sd_bus_call_method_async(act->actor->bus, &act->slot, MANAGER, PATH, INTERFACE,
+		                             "ListUnitsByNames", on_listed, act, "as", 1,
+		                             act->unit);
+	} else {
+		act->phase = KM_ACT_CALLING;
+		r = sd_bus_call_method_async(act->actor->bus, &act->slot, MANAGER, PATH, INTERFACE,
+		                             km_act_verbs[act->rec.verb].method, on_job, act, "ss",
+		                             act->unit, "replace");
+	}
 	if (r < 0)
-		km_act_finish(act, KM_OUT_FAILED, r, "not asked for");
+		km_act_finish(act, looking ? KM_OUT_UNKNOWN : KM_OUT_FAILED, r,
+		              "could not be asked for");
 	return 0;
 }
 

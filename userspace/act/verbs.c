@@ -66,53 +66,51 @@ static void notify(struct km_act *act)
 		km_act_finish(act, KM_OUT_DONE, 0, reason);
 }
 
-/* The pidfd is held before the intent is written: what is signalled is what was checked. */
-static void send_signal(struct km_act *act)
+static int send_signal(struct km_act *act, int pidfd, char *detail, size_t size)
+{
+	snprintf(detail, size, "signal %d", act->rec.signal);
+	return km_pidfd_kill(pidfd, act->rec.signal);
+}
+
+static int raise_limit(struct km_act *act, int pidfd, char *detail, size_t size)
+{
+	pid_t pid = (pid_t)act->rec.tgid;
+	struct rlimit now, want;
+
+	(void)pidfd;
+	if (prlimit(pid, RLIMIT_NOFILE, NULL, &now) < 0)
+		return -errno;
+	want = now;
+	want.rlim_cur = act->rec.limit < now.rlim_max ? act->rec.limit : now.rlim_max;
+	snprintf(detail, size, "descriptors %llu to %llu, hard limit %llu",
+	         (unsigned long long)now.rlim_cur, (unsigned long long)want.rlim_cur,
+	         (unsigned long long)now.rlim_max);
+	if (want.rlim_cur <= now.rlim_cur)
+		return -ENOSPC; /* nothing to give: the next rung must know */
+	return prlimit(pid, RLIMIT_NOFILE, &want, NULL) < 0 ? -errno : 0;
+}
+
+/* The pidfd is held before the intent is written: what is acted on is what was checked. */
+static void on_process(struct km_act *act)
 {
 	km_autoclose int fd = -1;
+	char detail[128] = "";
 	int r = km_act_process(act, &fd);
 
 	if (r < 0) {
 		km_act_finish(act, KM_OUT_REFUSED, r, "not that process, or not the service's");
 	} else if (km_act_intend(act) == 0) {
-		r = km_pidfd_kill(fd, act->rec.signal);
-		km_act_finish(act, r < 0 ? KM_OUT_FAILED : KM_OUT_DONE, r,
-		              r < 0 ? "not sent" : "sent");
+		r = (act->rec.verb == KM_SEND_SIGNAL ? send_signal : raise_limit)(act, fd, detail,
+		                                                                  sizeof(detail));
+		km_act_finish(act, r < 0 ? KM_OUT_FAILED : KM_OUT_DONE, r, detail);
 	}
-}
-
-static void raise_limit(struct km_act *act)
-{
-	km_autoclose int fd = -1;
-	int r = km_act_process(act, &fd);
-	struct rlimit now, want;
-	char detail[96];
-
-	if (r == 0 && prlimit((pid_t)act->rec.tgid, RLIMIT_NOFILE, NULL, &now) < 0)
-		r = -errno;
-	if (r < 0) {
-		km_act_finish(act, KM_OUT_REFUSED, r, "not that process, or not the service's");
-		return;
-	}
-	if (km_act_intend(act) < 0)
-		return;
-	want = now;
-	want.rlim_cur = act->rec.limit < now.rlim_max ? act->rec.limit : now.rlim_max;
-	if (want.rlim_cur <= now.rlim_cur)
-		r = -ENOSPC; /* nothing to give: the next rung must know */
-	else if (prlimit((pid_t)act->rec.tgid, RLIMIT_NOFILE, &want, NULL) < 0)
-		r = -errno;
-	snprintf(detail, sizeof(detail), "descriptors %llu, hard limit %llu",
-	         (unsigned long long)(r < 0 ? now : want).rlim_cur,
-	         (unsigned long long)now.rlim_max);
-	km_act_finish(act, r < 0 ? KM_OUT_FAILED : KM_OUT_DONE, r, detail);
 }
 
 const struct km_act_verb km_act_verbs[KM_VERB_MAX] = {
 	[KM_START] = { true, km_command_begin, km_unit_begin, NULL, "StartUnit" },
 	[KM_STOP] = { true, km_command_begin, km_unit_begin, NULL, "StopUnit" },
 	[KM_RESTART] = { true, km_command_begin, km_unit_begin, NULL, "RestartUnit" },
-	[KM_SEND_SIGNAL] = { true, NULL, NULL, send_signal, NULL },
-	[KM_RAISE_LIMIT] = { true, NULL, NULL, raise_limit, NULL },
+	[KM_SEND_SIGNAL] = { true, NULL, NULL, on_process, NULL },
+	[KM_RAISE_LIMIT] = { true, NULL, NULL, on_process, NULL },
 	[KM_NOTIFY] = { false, NULL, NULL, notify, NULL },
 };

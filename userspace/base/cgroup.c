@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A supervised command's directory of cgroup v2: who is in it, its end, and the mark that a new
- * process leaves there just before its execve(). The mark is an extended attribute (user.* on
- * cgroupfs: 5.7): it lives exactly as long as what it tells of, over a kill of the actor and not
- * over a boot, and needs no sync. */
+/* The mark is an extended attribute of the directory (user.* on cgroupfs: 5.7): it lives exactly as
+ * long as what it tells of, over a kill of its writer and not over a boot, and needs no sync. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 
-#include "act/internal.h"
+#include "base/cgroup.h"
+#include "base/identity.h"
 
 #define MARK "user.kmend.intent"
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Who a process is: its number with the time it began, held by a pidfd. */
-#include "act/internal.h"
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+
 #include "base/fs.h"
+#include "base/identity.h"
 
 /* include/linux/sched.h: what /proc/PID/stat shows as flags. */
 #define PF_EXITING    0x00000004

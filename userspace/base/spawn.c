@@ -1,15 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From a definition to a running program. Between the clone and execve() only what is
- * async-signal-safe: the child is a copy of the actor, and everything slow was done before. */
+/* Between the clone and execve() only what is async-signal-safe: the child is a copy of its parent,
+ * and everything slow was done before. */
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/sched.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "act/internal.h"
+#include "base/cgroup.h"
+#include "base/spawn.h"
 
 /* Where the child reports once all other descriptors are closed. */
 #define REPORT_FD 3
+
+int km_spawn_user(struct km_spawn *s)
+{
+	struct passwd *pw;
+
+	s->group_count = -1;
+	if (!s->def->user[0] || strcmp(s->def->user, "root") == 0)
+		return 0;
+	pw = getpwnam(s->def->user);
+	if (!pw)
+		return -ENOENT;
+	s->uid = pw->pw_uid;
+	s->gid = pw->pw_gid;
+	s->group_count = KM_GROUPS_MAX;
+	return getgrouplist(pw->pw_name, pw->pw_gid, s->groups, &s->group_count) < 0 ? -E2BIG : 0;
+}
 
 static _Noreturn void fail(int report, const char *step)
 {

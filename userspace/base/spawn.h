@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a service's definition to a running program: in its own cgroups from the first instruction,
+ * in a session of its own, with its user, limits and directory, and with nothing of the caller's but
+ * standard error (also as its standard output). Its environment is PATH and KMEND_SERVICE. */
+#ifndef KM_SPAWN_H
+#define KM_SPAWN_H
+
+#include <sys/resource.h>
+
+#include "base/config.h"
+
+/* Supplementary groups of a service's user; more is a mistake in the host's group file. */
+#define KM_GROUPS_MAX 64
+
+struct km_spawn {
+	const struct km_service_def *def;
+	uint64_t intent_id;
+	int cgroup_dir;
+	int v1_dir[2];       /* memory and pids, -1: none */
+	bool by_fork;        /* not cloned into its cgroup: see km_cgroup_kill() */
+	struct rlimit files; /* RLIMIT_NOFILE */
+	uint32_t uid, gid;
+	uint32_t groups[KM_GROUPS_MAX];
+	int group_count; /* -1: stays root, nothing is changed */
+};
+
+struct km_spawned {
+	uint32_t tgid;
+	int pidfd;
+	int exec_fd; /* end of file: execve() was done, or it was killed; else one km_spawn_error */
+};
+
+struct km_spawn_error {
+	int32_t error; /* negative errno */
+	char step[28];
+};
+
+/* Looks up the definition's user (slow: the host's name services) into uid to group_count. -ENOENT:
+ * no such user. */
+int km_spawn_user(struct km_spawn *s);
+/* Does not wait for execve(): watch exec_fd (does not block) and pidfd, both the caller's. */
+int km_spawn(const struct km_spawn *s, struct km_spawned *ret);
+
+#endif

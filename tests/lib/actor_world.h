@@ -53,7 +53,8 @@ static inline void world_compile(struct world *w, const char *config, const char
 static inline void world_new(struct world *w, const char *config, const char *policy)
 {
 	memset(w, 0, sizeof(*w));
-	snprintf(w->dir, sizeof(w->dir), "/tmp/kmend-act.XXXXXX");
+	snprintf(w->dir, sizeof(w->dir), "%s/kmend-act.XXXXXX",
+	         access("/run/out.d", F_OK) == 0 ? "/run/out.d" : "/tmp");
 	assert_non_null(mkdtemp(w->dir));
 	w->dir_fd = open(w->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(w->dir_fd >= 0);

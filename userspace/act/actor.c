@@ -135,8 +135,10 @@ void km_act_finish(struct km_act *act, enum km_outcome_state state, int error, c
 	r->kind = act->intended ? KM_J_OUTCOME : KM_J_REFUSED;
 	r->state = state;
 	r->error = error;
-	memset(r->detail, 0, sizeof(r->detail));
-	km_copy(r->detail, sizeof(r->detail), detail);
+	if (detail) {
+		memset(r->detail, 0, sizeof(r->detail));
+		km_copy(r->detail, sizeof(r->detail), detail);
+	}
 	/* After a failed sync there is a new segment: the outcome is a new record there. */
 	if (!act->quiet && km_journal_add(a->journal, r) < 0 && km_journal_add(a->journal, r) < 0)
 		a->lost = true;
@@ -242,7 +244,6 @@ static int make_children(struct km_actor *a)
 int km_actor_new(const struct km_actor_opts *opts, struct km_actor **ret)
 {
 	km_autofree(km_actor_freep) struct km_actor *a = calloc(1, sizeof(*a));
-	km_autofree(km_recover_freep) struct km_recovery *recovery = NULL;
 	int r;
 
 	if (!a)
@@ -255,16 +256,14 @@ int km_actor_new(const struct km_actor_opts *opts, struct km_actor **ret)
 	if (r == 0)
 		r = make_children(a);
 	if (r == 0)
-		r = km_recover_open(a, &recovery);
-	if (r == 0)
 		r = km_loop_timer(opts->loop, KM_NS_PER_S, on_timer, a, &a->timer_fd);
 	if (r == 0)
 		r = km_loop_add(opts->loop, opts->engine_sock, EPOLLIN, on_engine, a);
-	if (r < 0)
-		return r;
-	km_recover_run(a, recovery);
-	*ret = km_take(a);
-	return 0;
+	if (r == 0)
+		r = km_recover(a);
+	if (r == 0)
+		*ret = km_take(a);
+	return r;
 }
 
 struct km_actor *km_actor_free(struct km_actor *a)

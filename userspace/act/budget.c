@@ -21,14 +21,14 @@ const char *km_budget_refuses(const struct km_budgets *b, const struct km_policy
                               const char *service, int64_t now_ns)
 {
 	const struct km_budget *mine = &p->per_service, *all = &p->per_host;
-	uint64_t longest = mine->per_ns > all->per_ns ? mine->per_ns : all->per_ns;
+	uint32_t acts = in_window(b, 0, now_ns, all->per_ns);
 
 	if (in_window(b, km_hash(service, strlen(service)), now_ns, mine->per_ns) >= mine->count)
 		return "the service's budget is used up";
-	if (in_window(b, 0, now_ns, all->per_ns) >= all->count)
+	/* A full ring: what it lost may have been in the window. */
+	if (acts >= all->count || acts >= KM_BUDGET_ACTS_MAX ||
+	    in_window(b, 0, now_ns, mine->per_ns) >= KM_BUDGET_ACTS_MAX)
 		return "the host's budget is used up";
-	if (in_window(b, 0, now_ns, longest) >= KM_BUDGET_ACTS_MAX)
-		return "more acts than can be counted";
 	return NULL;
 }
 

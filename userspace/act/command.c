@@ -192,8 +192,7 @@ static void watch_cgroup(struct km_act *act)
 	int fd = openat(act->child->spawn.cgroup_dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
 
 	km_act_wait(act, fd, EPOLLPRI, on_cgroup_event);
-	if (fd >= 0)
-		(void)!pread(fd, (char[128]){ 0 }, 128, 0);
+	(void)!pread(fd, (char[128]){ 0 }, 128, 0);
 }
 
 /* Whoever is still there when patience is over, or without its main process, is killed. */

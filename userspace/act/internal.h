@@ -144,7 +144,8 @@ void km_actor_ready(struct km_actor *a);
 void km_act_wait(struct km_act *act, int fd, uint32_t events, km_loop_cb cb);
 /* Journals the intent. On failure the act is refused and over. */
 int km_act_intend(struct km_act *act);
-/* Journals and says the outcome; the act is over, its memory free for the next. */
+/* Journals and says the outcome (DETAIL NULL: the request's reason); the act is over, its memory free
+ * for the next. */
 void km_act_finish(struct km_act *act, enum km_outcome_state state, int error, const char *detail);
 
 /* request.c */
@@ -182,12 +183,7 @@ void km_unit_look(struct km_act *act);
 void km_unit_overdue(struct km_act *act);
 void km_unit_close(struct km_actor *a);
 
-/* recover.c */
-struct km_recovery; /* what the journal said that still matters */
-int km_recover_open(struct km_actor *a, struct km_recovery **ret);
-struct km_recovery *km_recover_free(struct km_recovery *r);
-KM_DEFINE_FREEP(struct km_recovery, km_recover_free)
-/* Closes open intents, adopts or misses commands, and says it. */
-void km_recover_run(struct km_actor *a, struct km_recovery *r);
+/* recover.c: opens the journal, closes open intents, adopts or misses commands, and says it. */
+int km_recover(struct km_actor *a);
 
 #endif

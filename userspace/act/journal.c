@@ -16,10 +16,11 @@ static void on_record(void *userdata, const struct km_chain_record *r)
 static const char *wrong(const struct km_chain_record *r)
 {
 	const struct km_journal_record *j = (const void *)r;
-	bool ends = memchr(j->service, 0, KM_NAME_MAX) && memchr(j->rule, 0, KM_NAME_MAX) &&
-	            memchr(j->detail, 0, KM_NAME_MAX);
 
-	return ends ? NULL : "a text without end";
+	return memchr(j->service, 0, KM_NAME_MAX) && memchr(j->rule, 0, KM_NAME_MAX) &&
+	                       memchr(j->detail, 0, KM_NAME_MAX)
+	               ? NULL
+	               : "a text without end";
 }
 
 static struct km_chain_opts options(struct reader *reader)

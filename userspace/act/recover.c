@@ -18,14 +18,9 @@ struct km_recovery {
 	size_t count;
 };
 
-static void close_intent(struct km_recovery *v, uint64_t intent_id)
+static void freep(struct km_recovery **v)
 {
-	for (size_t i = 0; i < v->count; i++)
-		if (v->open[i].intent_id == intent_id) {
-			v->count--;
-			memmove(&v->open[i], &v->open[i + 1], (v->count - i) * sizeof(v->open[0]));
-			return;
-		}
+	free(*v);
 }
 
 static bool same_boot(const struct km_recovery *v, const struct km_journal_record *r)
@@ -61,37 +56,13 @@ static void on_record(void *userdata, const struct km_journal_record *r)
 		v->actor->last_intent_id = r->intent_id;
 	if (r->kind == KM_J_INTENT)
 		on_intent(v, r);
-	else if (r->kind == KM_J_OUTCOME)
-		close_intent(v, r->intent_id);
-	else if (r->kind == KM_J_STARTED && c && same_boot(v, r)) {
+	for (size_t i = 0; r->kind == KM_J_OUTCOME && i < v->count; i++)
+		if (v->open[i].intent_id == r->intent_id)
+			v->open[i] = v->open[--v->count];
+	if (r->kind == KM_J_STARTED && c && same_boot(v, r)) {
 		c->last_tgid = r->tgid;
 		c->last_start_ns = r->start_ns;
 	}
-}
-
-int km_recover_open(struct km_actor *a, struct km_recovery **ret)
-{
-	km_autofree(km_recover_freep) struct km_recovery *v = calloc(1, sizeof(*v));
-	struct timespec real;
-	int r;
-
-	if (!v)
-		return -ENOMEM;
-	clock_gettime(CLOCK_REALTIME, &real);
-	v->actor = a;
-	v->now_ns = (int64_t)km_now_ns();
-	v->now_real_ns = real.tv_sec * (int64_t)KM_NS_PER_S + real.tv_nsec;
-	km_chain_boot_id(v->boot_id);
-	r = km_journal_open(a->o.journal_dir_fd, on_record, v, &a->journal);
-	if (r == 0)
-		*ret = km_take(v);
-	return r;
-}
-
-struct km_recovery *km_recover_free(struct km_recovery *v)
-{
-	free(v);
-	return NULL;
 }
 
 /* A child that was cloned but did not reach its execve() runs our own program; left alone it would
@@ -144,29 +115,6 @@ static void judge_command(struct km_act *act)
 	}
 }
 
-static void judge(struct km_act *act)
-{
-	char reason[KM_NAME_MAX];
-	struct rlimit now;
-	int fd = -1;
-
-	km_copy(reason, sizeof(reason), act->rec.detail);
-	if (act->rec.verb == KM_NOTIFY) {
-		km_act_finish(act, KM_OUT_DONE, 0, reason);
-	} else if (act->child && km_act_verbs[act->rec.verb].command) {
-		judge_command(act);
-	} else if (act->rec.verb == KM_RAISE_LIMIT && km_act_process(act, &fd) == 0 &&
-	           prlimit((pid_t)act->rec.tgid, RLIMIT_NOFILE, NULL, &now) == 0) {
-		bool raised = now.rlim_cur >= act->rec.limit || now.rlim_cur == now.rlim_max;
-
-		km_act_finish(act, raised ? KM_OUT_DONE : KM_OUT_NOT_DONE, 0,
-		              "looked at its limits");
-	} else {
-		km_act_finish(act, KM_OUT_UNKNOWN, 0, "nothing tells whether it was done");
-	}
-	km_close(&fd);
-}
-
 static void recover_intent(struct km_recovery *v, const struct km_journal_record *r)
 {
 	struct km_act plain = { .actor = v->actor, .fd = -1 }, *act = &plain;
@@ -185,8 +133,12 @@ static void recover_intent(struct km_recovery *v, const struct km_journal_record
 		              "the host was started anew since");
 	else if (act != &plain && act->unit && km_act_verbs[act->rec.verb].unit)
 		km_unit_look(act);
+	else if (act->child && km_act_verbs[act->rec.verb].command)
+		judge_command(act);
+	else if (act->rec.verb == KM_NOTIFY)
+		km_act_finish(act, KM_OUT_DONE, 0, NULL);
 	else
-		judge(act);
+		km_act_finish(act, KM_OUT_UNKNOWN, 0, "nothing tells whether it was done");
 }
 
 static bool was_main(const struct km_child *c, const struct km_identity *id)
@@ -236,8 +188,22 @@ static void adopt(struct km_child *c)
 	km_actor_say(c->actor, &o, false);
 }
 
-void km_recover_run(struct km_actor *a, struct km_recovery *v)
+int km_recover(struct km_actor *a)
 {
+	km_autofree(freep) struct km_recovery *v = calloc(1, sizeof(*v));
+	struct timespec real;
+	int r;
+
+	if (!v)
+		return -ENOMEM;
+	clock_gettime(CLOCK_REALTIME, &real);
+	v->actor = a;
+	v->now_ns = (int64_t)km_now_ns();
+	v->now_real_ns = real.tv_sec * (int64_t)KM_NS_PER_S + real.tv_nsec;
+	km_chain_boot_id(v->boot_id);
+	r = km_journal_open(a->o.journal_dir_fd, on_record, v, &a->journal);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < v->count; i++)
 		recover_intent(v, &v->open[i]);
 	for (size_t i = 0; i < a->child_count; i++)
@@ -245,4 +211,5 @@ void km_recover_run(struct km_actor *a, struct km_recovery *v)
 	a->recovered = true;
 	km_actor_rearm(a);
 	km_actor_ready(a);
+	return 0;
 }

@@ -10,13 +10,12 @@
 
 static bool unit_name_valid(const char *name)
 {
-	static const char suffix[] = ".service";
-	size_t len = strlen(name), tail = sizeof(suffix) - 1;
+	const char *suffix = strrchr(name, '.');
 
 	for (const char *p = name; *p; p++)
 		if (!isalnum((unsigned char)*p) && !strchr(":_.\\@-", *p))
 			return false;
-	return len > tail && strcmp(name + len - tail, suffix) == 0;
+	return suffix && suffix > name && strcmp(suffix, ".service") == 0;
 }
 
 void km_act_find(struct km_act *act)
@@ -67,18 +66,16 @@ static const char *check_service(struct km_act *act)
 static const char *check_policy(struct km_act *act)
 {
 	const struct km_policy *p = act->actor->o.policy;
+	enum km_verb verb = (enum km_verb)act->rec.verb;
 
-	/* A definition may have another name than its unit. */
-	if (act->rec.verb != KM_NOTIFY && (km_policy_protects(p, act->rec.service) ||
-	                                   (act->unit && km_policy_protects(p, act->unit))))
-		return "service is protected";
 	/* A harmless name does not make a protected program one's own. */
-	if (act->def && act->rec.verb != KM_NOTIFY &&
-	    !km_policy_allows_def(p, (enum km_verb)act->rec.verb, act->def))
-		return p->pause ? "acts are paused" : "the policy does not allow it";
-	if (km_policy_allows(p, (enum km_verb)act->rec.verb, act->rec.service))
+	if (act->def ? km_policy_allows_def(p, verb, act->def)
+	             : km_policy_allows(p, verb, act->rec.service))
 		return NULL;
-	return p->pause ? "acts are paused" : "the policy does not allow it";
+	if (p->pause)
+		return "acts are paused";
+	return act->unit && km_policy_protects(p, act->unit) ? "service is protected"
+	                                                     : "the policy does not allow it";
 }
 
 /* A stop or restart is of the process that was looked at, not of one that came after it. */
@@ -163,15 +160,6 @@ static void accept(struct km_act *act)
 	km_actor_rearm(a);
 }
 
-/* What is behind the text's end is not copied: the journal shows no leftovers of the engine. */
-static bool copy_text(char dst[KM_NAME_MAX], const char src[KM_NAME_MAX])
-{
-	size_t len = strnlen(src, KM_NAME_MAX);
-
-	memcpy(dst, src, len < KM_NAME_MAX ? len : KM_NAME_MAX - 1);
-	return len < KM_NAME_MAX;
-}
-
 /* Q as a record; its texts are cut where they have no end, and false is returned. */
 static bool take_over(struct km_act *act, const struct km_act_request *q)
 {
@@ -184,8 +172,12 @@ static bool take_over(struct km_act *act, const struct km_act_request *q)
 	r->limit = q->limit;
 	r->tgid = q->tgid;
 	r->start_ns = q->start_ns;
-	return copy_text(r->service, q->service) & copy_text(r->rule, q->rule) &
-	       copy_text(r->detail, q->reason);
+	/* Not what is behind a text's end: the journal shows no leftovers of the engine. */
+	memccpy(r->service, q->service, 0, KM_NAME_MAX - 1);
+	memccpy(r->rule, q->rule, 0, KM_NAME_MAX - 1);
+	memccpy(r->detail, q->reason, 0, KM_NAME_MAX - 1);
+	return !q->service[KM_NAME_MAX - 1] && !q->rule[KM_NAME_MAX - 1] &&
+	       !q->reason[KM_NAME_MAX - 1];
 }
 
 void km_request_receive(struct km_actor *a, const void *msg, size_t size, bool stale)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* systemd units, through the manager's bus interface. Nothing waits here: replies come through the
- * loop, and an act whose manager or bus hangs ends by its own deadline. */
+/* systemd units. Nothing waits here: replies come through the loop, each act has its deadline. */
 #include "act/internal.h"
 
 #define MANAGER   "org.freedesktop.systemd1"
@@ -47,17 +46,16 @@ static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *err)
 	struct km_actor *a = userdata;
 	const char *job, *unit, *result;
 	uint32_t id;
+	bool done;
 
 	(void)err;
 	if (sd_bus_message_read(m, "uoss", &id, &job, &unit, &result) < 0)
 		return 0;
-	for (struct km_act *act = a->act; act < a->act + KM_ACTS_MAX; act++) {
-		bool done = strcmp(result, "done") == 0;
-
+	done = strcmp(result, "done") == 0;
+	for (struct km_act *act = a->act; act < a->act + KM_ACTS_MAX; act++)
 		if (act->phase == KM_ACT_JOB && strcmp(act->job, job) == 0)
 			km_act_finish(act, done ? KM_OUT_DONE : KM_OUT_FAILED, done ? 0 : -EIO,
 			              result);
-	}
 	return 0;
 }
 

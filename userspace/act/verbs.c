@@ -59,11 +59,8 @@ int km_act_process(struct km_act *act, int *ret_pidfd)
 
 static void notify(struct km_act *act)
 {
-	char reason[KM_NAME_MAX];
-
-	km_copy(reason, sizeof(reason), act->rec.detail);
 	if (km_act_intend(act) == 0)
-		km_act_finish(act, KM_OUT_DONE, 0, reason);
+		km_act_finish(act, KM_OUT_DONE, 0, NULL);
 }
 
 static int send_signal(struct km_act *act, int pidfd, char *detail, size_t size)

@@ -191,13 +191,15 @@ static void damage_is_survived(off_t at)
 {
 	struct km_journal_report report;
 	unsigned int kept = at < 4096 ? (unsigned int)at / 1024 : 4;
-	char byte = 'x', aside[64];
+	char byte, bad, aside[64];
 	int fd;
 
 	fill(3);
 	journal = km_chain_close(journal);
 	fd = openat(dir_fd, FIRST, O_RDWR | O_CLOEXEC);
-	assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+	assert_int_equal(pread(fd, &bad, 1, at), 1);
+	bad ^= 0x5a;
+	assert_int_equal(pwrite(fd, &bad, 1, at), 1);
 	close(fd);
 	assert_int_equal(km_journal_verify(dir_fd, NULL, NULL, &report), -EBADMSG);
 	reopen();
@@ -205,7 +207,7 @@ static void damage_is_survived(off_t at)
 	assert_true(km_chain_degraded(journal));
 	fd = openat(dir_fd, FIRST ".damaged", O_RDONLY | O_CLOEXEC);
 	assert_int_equal(pread(fd, &byte, 1, at), 1);
-	assert_int_equal(byte, 'x');
+	assert_int_equal(byte, bad);
 	close(fd);
 	assert_int_equal(add(KM_J_INTENT, 99), 0);
 	assert_int_equal(good(), kept + 2);

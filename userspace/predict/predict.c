@@ -13,7 +13,9 @@
 #define AGREE 2.0
 /* A forecast in force is said again when its time has moved by this factor ... */
 #define MOVED 1.5
-/* ... and never twice within this time. */
+/* ... or when it has become as likely as this ... */
+#define LIKELY 0.5
+/* ... and else never twice within this time. */
 #define QUIET_NS (10 * KM_NS_PER_S)
 #define ROWS_MAX (KM_SERVICES_MAX * (KM_RESOURCE_MAX + 1))
 
@@ -53,6 +55,7 @@ struct row {
 	uint64_t found_ns;      /* newest evidence that gave a forecast */
 	uint64_t said_ns;       /* when anything was last said of it, 0: never */
 	double said_eta_s;      /* what was said, as a time from said_ns */
+	double said_p;          /* ... and how sure */
 	double eta_s;           /* of the newest evidence that gave a forecast */
 	uint32_t streak;        /* evidence in a row that gave a forecast */
 	uint32_t misses;        /* ... and that gave none while one was in force */
@@ -77,7 +80,7 @@ static bool valid(const void *p)
 	       r->said <= 1 && f->change < KM_CHANGE_MAX && f->scale < KM_SCALES &&
 	       isfinite(f->eta_s) && isfinite(f->eta_lo_s) && isfinite(f->eta_hi_s) &&
 	       isfinite(f->p) && isfinite(f->level) && isfinite(f->limit) &&
-	       isfinite(r->said_eta_s) && isfinite(r->eta_s) &&
+	       isfinite(r->said_eta_s) && isfinite(r->said_p) && isfinite(r->eta_s) &&
 	       f->predictor < KM_ARRAY_SIZE(km_predictors) - 1 && isfinite(f->fit.slope) &&
 	       isfinite(f->fit.slope_se) && isfinite(f->fit.noise) && isfinite(f->fit.weight) &&
 	       isfinite(f->fit.low_s);
@@ -196,17 +199,26 @@ static bool moved(const struct row *r, uint64_t now_ns)
 	return !within(MOVED, fmax(left, 0), r->now.eta_s);
 }
 
-/* What goes is said at once, all else at most once in QUIET_NS. */
+/* That it has become more likely than not: once in the time it is in force. */
+static bool likely_now(const struct row *r)
+{
+	return r->said && r->said_p < LIKELY && r->now.p >= LIKELY;
+}
+
+/* What goes and what becomes likely is said at once, all else at most once in QUIET_NS. */
 static enum km_change change_of(struct row *r, uint64_t now_ns)
 {
 	bool in_force = r->now.why == KM_WHY_NONE, before = r->said;
 
 	if (!in_force && !before)
 		return KM_SAME;
-	if (in_force && r->said_ns && now_ns - r->said_ns < QUIET_NS)
-		return KM_SAME;
-	if (in_force && before && !moved(r, now_ns))
-		return KM_SAME;
+	if (in_force && !likely_now(r)) {
+		if (r->said_ns && now_ns - r->said_ns < QUIET_NS)
+			return KM_SAME;
+		if (before && !moved(r, now_ns))
+			return KM_SAME;
+	}
+	r->said_p = before && in_force ? fmax(r->said_p, r->now.p) : r->now.p;
 	r->said = in_force;
 	r->said_ns = now_ns;
 	r->said_eta_s = r->now.eta_s;

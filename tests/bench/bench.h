@@ -191,8 +191,8 @@ static inline double bench_quantile(double *v, size_t n, double share)
 	return v[(size_t)(share * (double)(n - 1) + 0.5)];
 }
 
-/* Ends unless this is a world of its own (see tests/bench/run), where /run is empty and ours, with a
- * place for state on a disk. */
+/* Ends unless this is a world of its own (see tests/bench/run), where /run is empty and ours, with
+ * a place for state on a disk. */
 static inline void bench_need_world(void)
 {
 	if (geteuid() != 0 || getenv("KMEND_BENCH") == NULL)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* restart O FILES ROUNDS: how long a supervised command is away. From just before the SIGKILL of its
- * main process to the first line of its replacement's main(), both by CLOCK_MONOTONIC.
+/* restart O FILES ROUNDS: how long a supervised command is away: from just before the SIGKILL of
+ * its main process to the first line of its replacement's main(), both by CLOCK_MONOTONIC.
  * The last line is "restart p50 MS p99 MS". */
 #include <signal.h>
 #include <sys/prctl.h>

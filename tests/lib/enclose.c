@@ -14,8 +14,8 @@
  *   --init          COMMAND itself is PID 1, a system manager; it is killed where else it would be
  *                   sent the signal that enclose was sent. Managers clean up, so it gets a root of
  *                   its own: the host's root file system, all changes gone at the end, no other
- *                   mount of the host, a /dev with the harmless devices, /proc/sys and /sys read-only
- *                   but for cgroups and the bpffs
+ *                   mount of the host, a /dev with the harmless devices, /proc/sys and /sys
+ *                   read-only but for cgroups and the bpffs
  *   --share DIR     with --init: there, and only there, changes are the host's (one DIR) */
 #include <dirent.h>
 #include <fcntl.h>

@@ -38,8 +38,8 @@ static int put(const char *type, const char *where, unsigned long flags, const c
 	return 0;
 }
 
-/* An overlay on WHERE that shows LOWER; BASE, a fresh directory below /tmp, gets the tmpfs that takes
- * the changes. */
+/* An overlay on WHERE that shows LOWER; BASE, a fresh directory below /tmp, gets the tmpfs that
+ * takes the changes. */
 static int put_overlay_over(const char *lower, const char *where, const char *base)
 {
 	char upper[64], work[64], options[4096 + 128];

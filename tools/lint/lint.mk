@@ -28,7 +28,8 @@ lint:
 	$(Q)tools/packaging/deps --lint
 	$(Q)$(MAKE) --no-print-directory -k -j$(shell nproc) --output-sync=target lint-all
 
-lint-all: lint-format lint-style lint-shell lint-json lint-man lint-globals $(LINT_STAMPS)
+lint-all: lint-format lint-style lint-shell lint-json lint-man lint-help lint-globals \
+	  $(LINT_STAMPS)
 
 $(O)/lint/%.ok: % .clang-tidy | $(SKELS)
 	$(call say,LINT,$<)
@@ -60,9 +61,15 @@ lint-man:
 	$(call say,LINT,"man pages")
 	$(Q)$(if $(LINT_MAN),mandoc -T lint -W warning $(LINT_MAN))
 
+# Help, man page and completion say the same.
+lint-help: $(O)/kmend $(O)/tests/unit/kmend/help
+	$(call say,LINT,help)
+	@mkdir -p $(O)/lint
+	$(Q)$(O)/tests/unit/kmend/help >$(O)/lint/help.log 2>&1 || { cat $(O)/lint/help.log; exit 1; }
+
 # No mutable globals: nothing of ours is in a section that can be written to.
 lint-globals: $(if $(SAN),,$(LIB_OBJ))
 	$(call say,LINT,globals)
 	$(Q)tools/lint/globals $^
 
-.PHONY: lint lint-all lint-format lint-style lint-shell lint-json lint-man lint-globals
+.PHONY: lint lint-all lint-format lint-style lint-shell lint-json lint-man lint-help lint-globals

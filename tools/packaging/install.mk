@@ -13,25 +13,26 @@ PACKAGING  := tools/packaging
 
 MAN_PAGES   = $(wildcard tools/man/*.[1-8])
 RULE_FILES  = $(patsubst rules/%,%,$(wildcard rules/*.md rules/*/*.json))
-COMPLETION  = $(wildcard $(PACKAGING)/kmend.bash-completion tools/man/kmend.bash-completion)
 INSTALL_TO  = install -D -m
 PLACES      = -e 's,@SBINDIR@,$(SBINDIR),g' -e 's,@DATADIR@,$(DATADIR),g' \
 	      -e 's,@SYSCONFDIR@,$(SYSCONFDIR),g'
 
-# kmend(1) goes to man1: the page's own number.
+# A page goes where its number says.
 man_place   = $(DATADIR)/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 
 ## install: binaries, rules, unit, users, man pages (DESTDIR, PREFIX)
 install: all
 	$(INSTALL_TO) 755 $(O)/kmendd $(DESTDIR)$(SBINDIR)/kmendd
 	$(INSTALL_TO) 755 $(O)/kmend $(DESTDIR)$(BINDIR)/kmend
-	$(foreach f,$(RULE_FILES),$(INSTALL_TO) 644 rules/$(f) $(DESTDIR)$(DATADIR)/kmend/rules/$(f) &&) :
+	$(foreach f,$(RULE_FILES),$(INSTALL_TO) 644 rules/$(f) \
+		$(DESTDIR)$(DATADIR)/kmend/rules/$(f) &&) :
 	$(foreach f,$(MAN_PAGES),$(INSTALL_TO) 644 $(f) $(DESTDIR)$(call man_place,$(f)) &&) :
-	$(foreach f,$(COMPLETION),$(INSTALL_TO) 644 $(f) \
-		$(DESTDIR)$(DATADIR)/bash-completion/completions/kmend &&) :
+	$(INSTALL_TO) 644 $(PACKAGING)/completion/kmend.bash \
+		$(DESTDIR)$(DATADIR)/bash-completion/completions/kmend
 	$(INSTALL_TO) 644 $(PACKAGING)/kmend.sysusers $(DESTDIR)$(SYSUSERSDIR)/kmend.conf
 	$(INSTALL_TO) 644 $(PACKAGING)/kmend.tmpfiles $(DESTDIR)$(TMPFILESDIR)/kmend.conf
-	$(INSTALL_TO) 644 $(PACKAGING)/kmend.json $(DESTDIR)$(DATADIR)/doc/kmend/examples/kmend.json
+	$(INSTALL_TO) 644 $(PACKAGING)/kmend.json \
+		$(DESTDIR)$(DATADIR)/doc/kmend/examples/kmend.json
 	$(INSTALL_TO) 644 LICENSE $(DESTDIR)$(DATADIR)/doc/kmend/copyright
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/default $(DESTDIR)$(SYSCONFDIR)/kmend
 	sed $(PLACES) $(PACKAGING)/kmend.service.in >$(DESTDIR)$(UNITDIR)/kmend.service

@@ -100,13 +100,12 @@ static void the_sandbox_lets_maps_be_pinned(void **state)
 	assert_null(strstr(said, "cannot pin"));
 }
 
-static void kill_9_is_followed_by_a_restart_that_takes_the_state_over(void **state)
+static void kill_9_is_followed_by_a_restart(void **state)
 {
 	(void)state;
 	need_systemd();
 	assert_said("\nafter kill -9: active 1\n");
 	assert_said("\nstatus again: 0\n");
-	assert_said("state of before the restart taken over");
 }
 
 static void a_stop_leaves_nothing_behind(void **state)
@@ -122,7 +121,7 @@ int main(void)
 		cmocka_unit_test(the_installed_unit_becomes_ready),
 		cmocka_unit_test(only_the_actor_is_root_and_nobody_can_gain_privileges),
 		cmocka_unit_test(the_sandbox_lets_maps_be_pinned),
-		cmocka_unit_test(kill_9_is_followed_by_a_restart_that_takes_the_state_over),
+		cmocka_unit_test(kill_9_is_followed_by_a_restart),
 		cmocka_unit_test(a_stop_leaves_nothing_behind),
 	};
 

@@ -4,15 +4,16 @@
 #include "base/text.h"
 #include "decode/kinds.h"
 
-#define ERRNO_MAX        4095
-#define SIGNAL_MAX       64
-#define SIGNAL_RESULTS   4  /* TRACE_SIGNAL_LOSE_INFO is the last */
-#define TCP_STATE_MAX    15 /* 13 are in use; the kernel adds one now and then */
-#define FAMILY_INET      2
-#define FAMILY_INET6     10
-#define PPM_MAX          1000000
-#define WAIT_STATUS_MAX  0xffff
-#define LEVEL_MAX        ((uint64_t)INT64_MAX) /* exact sums of two, and more than any machine has */
+#define ERRNO_MAX       4095
+#define SIGNAL_MAX      64
+#define SIGNAL_RESULTS  4  /* TRACE_SIGNAL_LOSE_INFO is the last */
+#define TCP_STATE_MAX   15 /* 13 are in use; the kernel adds one now and then */
+#define FAMILY_INET     2
+#define FAMILY_INET6    10
+#define PPM_MAX         1000000
+#define WAIT_STATUS_MAX 0xffff
+/* Sums of two are exact, and it is more than any machine has. */
+#define LEVEL_MAX        ((uint64_t)INT64_MAX)
 #define TASK_HAS         ((KMEND_HAS_LIMITS << 1) - 1)
 #define STATE_TABLES_MAX 256 /* tables of all phases together */
 

@@ -94,6 +94,6 @@ void km_signal_write(const struct km_signal *s, struct km_json_writer *w)
 	km_jw_ku64(w, "t_ns", s->t_ns);
 	if (s->cgroup_id != 0)
 		km_jw_ku64(w, "cgroup_id", s->cgroup_id);
-	if (kind && kind->write)
-		kind->write(s, w);
+	if (kind && kind->put)
+		kind->put(s, w);
 }

@@ -22,7 +22,7 @@ struct km_kind {
 	 */
 	bool (*check)(const void *raw, size_t len);
 	/* NULL: nothing besides type and time. */
-	void (*write)(const struct km_signal *s, struct km_json_writer *w);
+	void (*put)(const struct km_signal *s, struct km_json_writer *w);
 };
 
 /* NULL: not known to this build. */

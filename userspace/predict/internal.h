@@ -5,8 +5,8 @@
 
 #include "predict/predict.h"
 
-/* Three significant digits: what decisions and words are made from does not hang on the last bits of
- * a floating-point unit or a libm. */
+/* Three significant digits: what decisions and words are made from does not hang on the last bits
+ * of a floating-point unit or a libm. */
 double km_predict_round(double x);
 
 /* A rise since its bottom, in the unit of the level. */

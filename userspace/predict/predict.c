@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-/* A forecast of exhaustion must come out so many samples in a row before it is in force, and fail to
- * so many before it is over: one odd sample neither makes nor ends one. */
+/* A forecast of exhaustion must come out so many samples in a row before it is in force, and fail
+ * to so many before it is over: one odd sample neither makes nor ends one. */
 #define STREAK_MIN 3
 #define MISSES_MAX 2
 #define HOLD_NS    (3 * KM_NS_PER_S)
@@ -156,7 +156,8 @@ static bool stands(const struct row *r, const struct km_forecast *fresh)
 	return fresh->level >= KEPT_SHARE * r->now.level && fresh->t_ns - r->found_ns < HOLD_NS;
 }
 
-/* Keeps what is in force through single misses, and holds back what has not come out often enough. */
+/* Keeps what is in force through single misses, and holds back what has not come out often
+ * enough. */
 static void settle(struct row *r, const struct km_forecast *fresh, bool found, uint64_t now_ns)
 {
 	bool in_force = r->now.why == KM_WHY_NONE && r->now.p > 0;

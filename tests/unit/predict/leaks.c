@@ -96,8 +96,10 @@ static void a_leak_that_ended_is_taken_back(void **state)
 
 	(void)state;
 	sim_begin(&s, 1, 1);
-	for (; s.t_s < 35; level += 2.2)
+	while (s.t_s < 35) {
 		sim_add(&s, level, -1);
+		level += 2.2;
+	}
 	assert_int_equal(s.now->why, KM_WHY_NONE);
 	for (int i = 0; i < 30; i++)
 		sim_add(&s, level, -1);
@@ -112,8 +114,8 @@ static void what_is_released_takes_the_forecast_with_it_at_once(void **state)
 
 	(void)state;
 	sim_begin(&s, 1, 1);
-	for (double level = 5; s.t_s < 35; level += 2.2)
-		sim_add(&s, level, -1);
+	while (s.t_s < 35)
+		sim_add(&s, 5 + 2.2 * s.t_s, -1);
 	assert_int_equal(s.now->why, KM_WHY_NONE);
 	sim_add(&s, 5, -1);
 	sim_add(&s, 5, -1);

@@ -169,25 +169,28 @@ static int wire(struct km_guardian *g)
 	return r;
 }
 
-/* Asks PID to end and waits for it by pidfd; kills it where it does not. */
-static void end_child(int *pid)
+/* Asks PID to end and waits for it by pidfd; kills it where it does not. Its wait status, 0 where
+ * it had ended before. */
+static int end_child(int *pid)
 {
 	struct pollfd p = { .events = POLLIN };
+	int status = 0;
 
 	if (*pid <= 0)
-		return;
+		return 0;
 	p.fd = (int)syscall(SYS_pidfd_open, *pid, 0);
 	kill(*pid, SIGTERM);
 	if (p.fd < 0 || poll(&p, 1, END_TIMEOUT_MS) == 0)
 		kill(*pid, SIGKILL);
-	waitpid(*pid, NULL, 0);
+	waitpid(*pid, &status, 0);
 	km_close(&p.fd);
 	*pid = -1;
+	return status;
 }
 
 int km_guardian_run(struct km_guardian *g)
 {
-	int r = wire(g);
+	int status, r = wire(g);
 
 	if (r == 0)
 		r = start_actor(g);
@@ -204,9 +207,13 @@ int km_guardian_run(struct km_guardian *g)
 	g->stopping = true;
 	sd_notify(0, "STOPPING=1");
 	/* The engine first: it would take the end of a service for a failure. */
-	end_child(&g->engine_pid);
+	status = end_child(&g->engine_pid);
 	if (g->d->opts.stop_services && g->status == 0 && g->actor)
 		km_actor_stop_all(g->actor);
+	if (status) {
+		km_log(KM_ERR, "the engine did not end in order: wait status %d", status);
+		g->status = 1;
+	}
 	return g->status;
 }
 

@@ -122,6 +122,8 @@ static int stop(struct test_child *c, int signo)
 	fcntl(c->out, F_SETFL, O_NONBLOCK);
 	n = read(c->out, text, sizeof(text) - 1);
 	text[n > 0 ? n : 0] = '\0';
+	if (strstr(text, "Sanitizer"))
+		print_message("%s\n", text);
 	return test_wait(c);
 }
 

@@ -174,7 +174,7 @@ static int rank(const struct km_service *sv, const struct km_forecast *f)
 static void services(struct screen *s)
 {
 	const struct km_service *sv;
-	unsigned int hidden = 0;
+	unsigned int hidden = 0, slots = 0;
 
 	line(s, "%-32s %-8s %5s  %-23s %-15s %-13s %s", "SERVICE", "STATE", "PROCS", "MEMORY",
 	     "DESCRIPTORS", "THREADS", "FORECAST");
@@ -184,6 +184,7 @@ static void services(struct screen *s)
 		while ((sv = km_attribute_next(s->view->attribute, &slot))) {
 			const struct km_forecast *f = km_nearest_forecast(s->view, sv->id);
 
+			slots++;
 			if (rank(sv, f) != want)
 				continue;
 			if (s->left > s->kept + 1)
@@ -194,6 +195,8 @@ static void services(struct screen *s)
 	}
 	if (hidden)
 		line(s, "... and %u more: kmend service list", hidden);
+	if (!slots)
+		line(s, "no unit, container or defined service was seen yet");
 }
 
 static void waiting(struct screen *s)
@@ -263,6 +266,24 @@ static void decisions(struct screen *s, const struct km_json *doc)
 	}
 }
 
+/* What is collected, and what is not and why, as far as there is room. */
+static void signals(struct screen *s)
+{
+	const struct km_source *source =
+		s->view->collect ? km_collect_sources(s->view->collect) : NULL;
+
+	if (!source || s->left < s->kept + 3)
+		return;
+	line(s, "%s", "");
+	line(s, "%-16s %-4s %10s  %s", "SIGNAL", "ON", "RECORDS", "MEANING, OR WHY NOT");
+	for (; source->name && s->left > s->kept; source++)
+		line(s, "%-16s %-4s %10llu  %s", source->name, source->available ? "yes" : "no",
+		     (unsigned long long)source->records,
+		     source->available ? source->meaning : source->reason);
+	if (s->kept)
+		line(s, "%s", "");
+}
+
 static unsigned int within(unsigned int v, unsigned int lo, unsigned int hi)
 {
 	return v < lo ? lo : v > hi ? hi : v;
@@ -280,6 +301,7 @@ int km_view_screen(const struct km_view *view, unsigned int width, unsigned int 
 	head(&s);
 	waiting(&s);
 	services(&s);
+	signals(&s);
 	decisions(&s, last);
 	return km_buf_error(out);
 }

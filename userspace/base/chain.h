@@ -2,11 +2,11 @@
 /* Files of fixed-size records: append-only, preallocated, each record synced before it counts, with
  * its own digest and that of the one before it.
  *
- * Segments DIR/<prefix>-NNNNNNNN; the first record of each is an OPEN. A segment is a file of zeros,
- * synced with its directory before its name appears, and the next one is there before the present
- * one is full: a full disk takes nothing away from what is still to be written. Damage: the good
- * prefix is kept, the bad file set aside as NAME.damaged, a new segment begun. What cannot be seen:
- * that the newest records were wiped out (zeros again), or the oldest segments removed. */
+ * Segments DIR/<prefix>-NNNNNNNN; the first record of each is an OPEN. A segment is a file of
+ * zeros, synced with its directory before its name appears, and the next one is there before the
+ * present one is full: a full disk takes nothing away from what is still to be written. Damage: the
+ * good prefix is kept, the bad file set aside as NAME.damaged, a new segment begun. What cannot be
+ * seen: that the newest records were wiped out (zeros again), or the oldest segments removed. */
 #ifndef KM_CHAIN_H
 #define KM_CHAIN_H
 
@@ -54,7 +54,8 @@ struct km_chain_opts {
 
 struct km_chain;
 
-/* For writing; what was there is verified, and CB called, before it returns. *RET is the caller's. */
+/* For writing; what was there is verified, and CB called, before it returns. *RET is the
+ * caller's. */
 int km_chain_open(int dir_fd, const struct km_chain_opts *opts, struct km_chain **ret);
 struct km_chain *km_chain_close(struct km_chain *c);
 KM_DEFINE_FREEP(struct km_chain, km_chain_close)

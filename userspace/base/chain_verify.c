@@ -5,6 +5,7 @@
 
 #include "base/chain_scan.h"
 #include "base/fs.h"
+#include "base/text.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "records lie on disk as in memory");
 
@@ -133,14 +134,18 @@ static int list_segments(int dir_fd, struct km_chain_scan *s)
 	char again[32];
 
 	for (char **p = names; r >= 0 && *p; p++) {
-		unsigned int number = strlen(*p) > len ? (unsigned int)atoi(*p + len) : 0;
+		const char *digits = *p + len;
+		uint64_t number = 0;
 
-		km_chain_name(s->o, number, again);
-		if (number == 0 || strcmp(again, *p) != 0)
+		if (strlen(*p) <= len || km_text_u64(&digits, &number) < 0 || number == 0 ||
+		    number > UINT32_MAX)
+			continue;
+		km_chain_name(s->o, (unsigned int)number, again);
+		if (strcmp(again, *p) != 0)
 			continue;
 		if (s->count == KM_CHAIN_SEGMENTS_MAX)
 			return -E2BIG;
-		s->numbers[s->count++] = number;
+		s->numbers[s->count++] = (unsigned int)number;
 	}
 	return r;
 }

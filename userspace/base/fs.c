@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
+#include "base/text.h"
 
 /* Up to SIZE bytes; short only at the end of the file. */
 static ssize_t read_full(int fd, char *buf, size_t size)
@@ -45,25 +46,22 @@ int km_fs_read_small(int dir_fd, const char *name, char *buf, size_t size)
 
 int km_fs_read_u64(int dir_fd, const char *name, uint64_t *ret)
 {
-	char text[32], *p = text;
-	uint64_t v = 0;
-	int r;
+	char text[32];
+	const char *p = text;
+	uint64_t v;
+	int len = km_fs_read_small(dir_fd, name, text, sizeof(text)), r;
 
-	r = km_fs_read_small(dir_fd, name, text, sizeof(text));
-	if (r < 0)
-		return r;
+	if (len < 0)
+		return len;
 	if (!strcmp(text, "max")) {
 		*ret = KM_UNKNOWN;
 		return 0;
 	}
-	if (r == 0)
+	r = km_text_u64(&p, &v);
+	if (r < 0)
+		return r;
+	if (p != text + len)
 		return -EINVAL;
-	for (; p < text + r; p++) {
-		if (*p < '0' || *p > '9')
-			return -EINVAL;
-		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *p - '0', &v))
-			return -ERANGE;
-	}
 	*ret = v;
 	return 0;
 }

@@ -82,6 +82,21 @@ bool km_glob(const char *pattern, const char *s)
 	return *pattern == '\0';
 }
 
+int km_text_u64(const char **p, uint64_t *ret)
+{
+	const char *at = *p;
+	uint64_t v = 0;
+
+	if (*at < '0' || *at > '9')
+		return -EINVAL;
+	for (; *at >= '0' && *at <= '9'; at++)
+		if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *at - '0', &v))
+			return -ERANGE;
+	*p = at;
+	*ret = v;
+	return 0;
+}
+
 void km_hex(const void *data, size_t len, char *out)
 {
 	static const char digits[] = "0123456789abcdef";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text that came from elsewhere: UTF-8, terminals, globs, hex. */
+/* Text that came from elsewhere: UTF-8, terminals, globs, numbers, hex. */
 #ifndef KM_TEXT_H
 #define KM_TEXT_H
 
@@ -22,6 +22,10 @@ const char *km_text_escape(const char *in, char *out, size_t size);
 /* '*' any run without '/', '?' one character but '/', nothing else special. At most the product of
  * both lengths in time, no recursion. */
 bool km_glob(const char *pattern, const char *s);
+
+/* The decimal digits at *P into *RET, *P behind the last of them; no sign, no blanks. -EINVAL: no
+ * digit there; -ERANGE: more than 64 bits; *P is then untouched as well. */
+int km_text_u64(const char **p, uint64_t *ret);
 
 void km_hex(const void *data, size_t len, char *out); /* OUT: 2 * len + 1 */
 

@@ -7,6 +7,7 @@
 
 #include "base/fs.h"
 #include "base/sha256.h"
+#include "base/text.h"
 #include "daemon/engine.h"
 
 /* A full host's checkpoint, and what comes in KM_EVIDENCE_TICKS. */
@@ -183,9 +184,11 @@ static void each_kept(int dir_fd, void (*fn)(void *userdata, uint64_t incident, 
 	if (km_fs_list(dir_fd, ".trace", 4 * EVIDENCE_MAX, &names) < 0)
 		return;
 	for (size_t i = 0; names[i]; i++) {
-		unsigned long long incident, decision;
+		const char *p = names[i];
+		uint64_t incident, decision;
 
-		if (sscanf(names[i], "%llu-%llu.trace", &incident, &decision) == 2)
+		if (km_text_u64(&p, &incident) == 0 && *p++ == '-' &&
+		    km_text_u64(&p, &decision) == 0 && strcmp(p, ".trace") == 0)
 			fn(userdata, incident, decision);
 	}
 }

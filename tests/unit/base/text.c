@@ -156,6 +156,38 @@ static void a_hostile_glob_is_not_slow(void **state)
 	assert_true((clock() - start) / CLOCKS_PER_SEC < 5);
 }
 
+static void a_number_is_digits_alone_and_fits_64_bits(void **state)
+{
+	static const struct {
+		const char *text;
+		int r;
+		uint64_t value;
+		size_t taken;
+	} cases[] = {
+		{ "0", 0, 0, 1 },
+		{ "007", 0, 7, 3 },
+		{ "12-34", 0, 12, 2 },
+		{ "18446744073709551615 ", 0, UINT64_MAX, 20 },
+		{ "18446744073709551616", -ERANGE, 77, 0 },
+		{ "184467440737095516150", -ERANGE, 77, 0 },
+		{ "", -EINVAL, 77, 0 },
+		{ "-1", -EINVAL, 77, 0 },
+		{ "+1", -EINVAL, 77, 0 },
+		{ " 1", -EINVAL, 77, 0 },
+		{ "x1", -EINVAL, 77, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < KM_ARRAY_SIZE(cases); i++) {
+		const char *p = cases[i].text;
+		uint64_t v = 77;
+
+		assert_int_equal(km_text_u64(&p, &v), cases[i].r);
+		assert_true(v == cases[i].value);
+		assert_ptr_equal(p, cases[i].text + cases[i].taken);
+	}
+}
+
 static void hex_and_hashes_are_the_published_ones(void **state)
 {
 	char out[9];
@@ -259,6 +291,7 @@ int main(void)
 		cmocka_unit_test(an_escape_is_never_cut_in_the_middle),
 		cmocka_unit_test(globs_match_within_one_path_component),
 		cmocka_unit_test(a_hostile_glob_is_not_slow),
+		cmocka_unit_test(a_number_is_digits_alone_and_fits_64_bits),
 		cmocka_unit_test(hex_and_hashes_are_the_published_ones),
 		cmocka_unit_test(durations_have_two_units_at_most),
 		cmocka_unit_test(bytes_have_one_decimal),

@@ -3,6 +3,7 @@
 #ifndef KM_BENCH_H
 #define KM_BENCH_H
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -10,7 +11,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "base/base.h"
+#include "base/fs.h"
+#include "base/text.h"
 #include "lib/spawn.h"
 
 #define BENCH_READY_MS 20000
@@ -130,33 +132,30 @@ static inline void bench_stop(struct bench_daemon *d)
 /* PID and its direct children (an engine, a front) into RET[MAX]; how many. */
 static inline size_t bench_family(pid_t pid, pid_t *ret, size_t max)
 {
-	char path[64];
+	char path[64], text[4096];
+	const char *p = text;
+	uint64_t child;
 	size_t n = 1;
-	FILE *f;
-	int child;
 
 	ret[0] = pid;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
-	f = fopen(path, "re");
-	while (f && n < max && fscanf(f, "%d", &child) == 1)
-		ret[n++] = child;
-	if (f)
-		fclose(f);
+	if (km_fs_read_small(AT_FDCWD, path, text, sizeof(text)) < 0)
+		return n;
+	for (; n < max && km_text_u64(&p, &child) == 0; p += *p == ' ')
+		ret[n++] = (pid_t)child;
 	return n;
 }
 
 /* CPU time of PID so far; all of them have one thread. */
 static inline uint64_t bench_cpu_ns(pid_t pid)
 {
-	char path[64];
-	unsigned long ns = 0;
-	FILE *f;
+	char path[64], text[128];
+	const char *p = text;
+	uint64_t ns = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/schedstat", pid);
-	f = fopen(path, "re");
-	if (!f || fscanf(f, "%lu", &ns) != 1)
+	if (km_fs_read_small(AT_FDCWD, path, text, sizeof(text)) < 0 || km_text_u64(&p, &ns) < 0)
 		bench_die("%s cannot be read", path);
-	fclose(f);
 	return ns;
 }
 

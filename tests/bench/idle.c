@@ -24,7 +24,7 @@ static const char *cgroup_mount(void)
 /* Processes of a service are in each hierarchy that tells levels, as a system manager puts them. */
 static void enter(const char *mount, int service, pid_t child)
 {
-	char path[200], pid[16];
+	char path[200], procs[sizeof(path) + 16], pid[16];
 	int fd;
 
 	if (access(mount, F_OK) < 0)
@@ -33,11 +33,11 @@ static void enter(const char *mount, int service, pid_t child)
 	mkdir(path, 0755);
 	snprintf(path, sizeof(path), "%s/system.slice/idle%d.service", mount, service);
 	mkdir(path, 0755);
-	strcat(path, "/cgroup.procs");
-	fd = open(path, O_WRONLY | O_CLOEXEC);
+	snprintf(procs, sizeof(procs), "%s/cgroup.procs", path);
+	fd = open(procs, O_WRONLY | O_CLOEXEC);
 	snprintf(pid, sizeof(pid), "%d", child);
 	if (fd < 0 || write(fd, pid, strlen(pid)) < 0)
-		bench_die("%s: %s", path, strerror(errno));
+		bench_die("%s: %s", procs, strerror(errno));
 	close(fd);
 }
 

@@ -63,9 +63,8 @@ static void start_nginx(void)
 /* nginx's and wrk's CPU time a request; connections are kept for some requests, then made anew. */
 static double run_http(const struct work *w)
 {
-	char duration[16], text[4096], *p;
-	char *const argv[] = { "wrk", "-t1", "-c16", duration, "http://127.0.0.1:" HTTP_PORT "/",
-		               NULL };
+	char url[] = "http://127.0.0.1:" HTTP_PORT "/", duration[16], text[4096], *p;
+	char *const argv[] = { "wrk", "-t1", "-c16", duration, url, NULL };
 	struct rusage before, after;
 	uint64_t cpu;
 

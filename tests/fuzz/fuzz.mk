@@ -6,7 +6,8 @@
 FUZZ_SECONDS ?= 60
 FUZZ_ONLY    ?= $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
 FUZZ_SAN     := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
-FUZZ_CFLAGS   = $(filter-out -Werror -D_FORTIFY_SOURCE%,$(CFLAGS)) -fno-omit-frame-pointer $(FUZZ_SAN)
+FUZZ_CFLAGS   = $(filter-out -Werror -D_FORTIFY_SOURCE%,$(CFLAGS)) \
+		-fno-omit-frame-pointer $(FUZZ_SAN)
 FUZZ_OBJ     := $(LIB_SRC:%.c=$(O)/fuzz/%.o)
 
 ## fuzz: libFuzzer on each target of tests/fuzz for FUZZ_SECONDS (60)

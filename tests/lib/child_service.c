@@ -18,8 +18,6 @@
 
 #include "base/base.h"
 
-extern char **environ;
-
 /* Read by AddressSanitizer, which would else handle these three before main(); what a command is
  * given has no ASAN_OPTIONS. */
 const char *__asan_default_options(void);
@@ -49,10 +47,12 @@ static void tell_descriptors(int out)
 	char link[KM_PATH_MAX];
 	struct dirent *e;
 	ssize_t n;
+	int fd;
 
 	while (dir && (e = readdir(dir))) {
 		n = readlinkat(dirfd(dir), e->d_name, link, sizeof(link) - 1);
-		if (n <= 0 || atoi(e->d_name) == out || atoi(e->d_name) == dirfd(dir))
+		fd = (int)strtol(e->d_name, NULL, 10);
+		if (n <= 0 || fd == out || fd == dirfd(dir))
 			continue;
 		link[n] = '\0';
 		dprintf(out, "fd %s %s\n", e->d_name, link);
@@ -99,7 +99,7 @@ int main(int argc, char **argv)
 		return 1;
 	dprintf(out, "%llu %d\n", (unsigned long long)t.tv_sec * KM_NS_PER_S + t.tv_nsec, getpid());
 	if (strcmp(argv[2], "exit") == 0)
-		return argc > 3 ? atoi(argv[3]) : 0;
+		return argc > 3 ? (int)strtol(argv[3], NULL, 10) : 0;
 	if (strcmp(argv[2], "tell") == 0)
 		tell(out);
 	if (strcmp(argv[2], "stubborn") == 0)

@@ -17,8 +17,11 @@
 #include "lib/spawn.h"
 
 #define DIR_PATH "/run/t"
+
 #define READY_MS 10000
 #define END_MS   15000
+
+static char control[] = DIR_PATH "/run/control.sock";
 
 static const char config[] =
 	"{\"version\":1,\"settings\":{\"sample_period\":\"250ms\"},\"services\":"
@@ -128,10 +131,9 @@ static int stop(struct test_child *c, int signo)
 }
 
 /* Runs kmend with WORDS; its output is in text. */
-#define KMEND(...)                                                                        \
-	test_run((char *const[]){ kmend_path(), "--socket", DIR_PATH "/run/control.sock", \
-	                          __VA_ARGS__, NULL },                                    \
-	         text, sizeof(text), READY_MS)
+#define KMEND(...)                                                                              \
+	test_run((char *const[]){ kmend_path(), "--socket", control, __VA_ARGS__, NULL }, text, \
+	         sizeof(text), READY_MS)
 
 static char *kmend_path(void)
 {
@@ -157,7 +159,7 @@ static pid_t find_process(const char *name)
 		if (f && fgets(comm, sizeof(comm), f)) {
 			comm[strcspn(comm, "\n")] = '\0';
 			if (strcmp(comm, name) == 0)
-				found = atoi(e->d_name);
+				found = (pid_t)strtol(e->d_name, NULL, 10);
 		}
 		if (f)
 			fclose(f);
@@ -398,15 +400,9 @@ static void strangers_are_denied_and_it_is_recorded(void **state)
 {
 	static char *const extra[] = { "--stop-services", NULL };
 	struct test_child c;
-	char *const as_nobody[] = { "setpriv",
-		                    "--reuid=65534",
-		                    "--regid=65534",
-		                    "--clear-groups",
-		                    kmend_path(),
-		                    "--socket",
-		                    DIR_PATH "/run/control.sock",
-		                    "status",
-		                    NULL };
+	char *const as_nobody[] = { "setpriv",        "--reuid=65534", "--regid=65534",
+		                    "--clear-groups", kmend_path(),    "--socket",
+		                    control,          "status",        NULL };
 
 	(void)state;
 	assert_true(start(&c, extra));

@@ -113,7 +113,7 @@ static void kill_9_leaves_no_process_behind(void **state)
 	snprintf(find, sizeof(find), "find /sys/fs/cgroup -name 'enclose-%d-*'", c.pid);
 	/* The next one removes its cgroups, or the one after that: what was killed may be slow to
 	 * leave them. */
-	for (end = test_now_ms() + RUN_MS; left && test_now_ms() < end; left = text[0]) {
+	for (end = test_now_ms() + RUN_MS; left && test_now_ms() < end; left = text[0] != '\0') {
 		assert_int_equal(ENCLOSE("--", "true"), 0);
 		assert_int_equal(test_run((char *const[]){ "sh", "-c", find, NULL }, text,
 		                          sizeof(text), RUN_MS),

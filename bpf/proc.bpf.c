@@ -79,9 +79,9 @@ struct exited {
 	__u32 pad;
 };
 
-/* Groups of several threads whose end was said: the count of live threads is 0 before the hook runs,
- * so two threads that end at once may both look like the last. 1024 such ends at the same moment
- * are more than there are CPUs. (6.16 tells the hook which one is the last.) */
+/* Groups of several threads whose end was said: the count of live threads is 0 before the hook
+ * runs, so two threads that end at once may both look like the last. 1024 such ends at the same
+ * moment are more than there are CPUs. (6.16 tells the hook which one is the last.) */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);

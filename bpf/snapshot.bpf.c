@@ -6,7 +6,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define FDS_WORDS    64 /* of the bitmap at a time: 4096 descriptors, as one word of the fuller map */
+#define FDS_WORDS    64 /* of the bitmap at a time: 4096 descriptors, one word of the fuller map */
 #define FDS_PIECES   64 /* so 262144 descriptors are counted */
 #define THREADS_MAX  64
 #define RLIMIT_FILES 7 /* RLIMIT_NOFILE */

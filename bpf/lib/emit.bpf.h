@@ -115,8 +115,9 @@ static __always_inline void emit_end(__u32 ring, void *record, __u32 size)
 	bpf_ringbuf_submit(record, ring == KMEND_MUST ? BPF_RB_FORCE_WAKEUP : bulk_wakeup(size));
 }
 
-/* What comes before the end of a watched process (fork, exec) goes the same way, so that their order
- * holds, but without a wake-up and only while half of the ring is free: that half is for ends. */
+/* What comes before the end of a watched process (fork, exec) goes the same way, so that their
+ * order holds, but without a wake-up and only while half of the ring is free: that half is for
+ * ends. */
 static __always_inline __u32 ring_of_start(__u64 cgroup_id)
 {
 	if (is_watched(cgroup_id) &&

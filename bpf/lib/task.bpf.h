@@ -35,8 +35,8 @@ static __always_inline __u32 task_state(struct task_struct *t)
 	return BPF_CORE_READ(old, state);
 }
 
-/* Bytes of one kind. From 6.2 on without what each CPU has not folded in yet: too low or too high by
- * at most (32 pages or 2 pages a CPU, the larger) a CPU. */
+/* Bytes of one kind. From 6.2 on without what each CPU has not folded in yet: too low or too high
+ * by at most (32 pages or 2 pages a CPU, the larger) a CPU. */
 static __always_inline __u64 mm_bytes(struct mm_struct *mm, int kind)
 {
 	struct mm_struct___pre_6_2 *old = (void *)mm;

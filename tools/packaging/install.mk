@@ -34,7 +34,8 @@ install: all
 	$(INSTALL_TO) 644 $(PACKAGING)/kmend.json \
 		$(DESTDIR)$(DATADIR)/doc/kmend/examples/kmend.json
 	$(INSTALL_TO) 644 LICENSE $(DESTDIR)$(DATADIR)/doc/kmend/copyright
-	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/default $(DESTDIR)$(SYSCONFDIR)/kmend
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/default \
+		$(DESTDIR)$(SYSCONFDIR)/kmend
 	sed $(PLACES) $(PACKAGING)/kmend.service.in >$(DESTDIR)$(UNITDIR)/kmend.service
 	[ -e $(DESTDIR)$(SYSCONFDIR)/default/kmend ] || \
 		sed $(PLACES) $(PACKAGING)/kmend.default >$(DESTDIR)$(SYSCONFDIR)/default/kmend

@@ -110,8 +110,9 @@ struct km_bpf {
 
 /* Nothing open yet. */
 void km_bpf_init(struct km_bpf *b);
-/* Fills the initialized B with what this kernel allows; what is missing says why. -EEXIST: another instance holds
- * the pins; no other failure. Close with km_bpf_close(), which leaves pins in place. */
+/* Fills the initialized B with what this kernel allows; what is missing says why. -EEXIST: another
+ * instance holds the pins; no other failure. Close with km_bpf_close(), which leaves pins in
+ * place. */
 int km_bpf_load(const struct km_bpf_opts *opts, struct km_bpf *b);
 void km_bpf_close(struct km_bpf *b);
 static inline bool km_bpf_works(const struct km_bpf *b, enum km_prog_id id)

@@ -203,7 +203,7 @@ static int meet(struct km_cgroups *g, uint64_t id, const char *path)
 		return 0;
 	}
 	row->walk = g->walk;
-	/* Before its content is read: what is made after this is told by inotify, the rest found. */
+	/* Before its content is read: what is made later is told by inotify, the rest found. */
 	row->wd = watch_dir(g, path);
 	r = g->ops.seen(g->ops.userdata, id, path, false);
 	if (r)

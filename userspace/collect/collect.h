@@ -24,8 +24,8 @@ struct km_collect_opts {
 	const struct km_config *config; /* sampling period, pidfiles; must outlive the collector */
 	const char *pin_dir;            /* on a bpffs; NULL: nothing is pinned */
 	bool no_bpf; /* /proc, PSI, pidfd and cgroup files only (also for tests of that mode) */
-	uint32_t
-		must_bytes; /* of the rings, powers of two; 0: as in event.h (tests make them small) */
+	/* Of the rings, powers of two; 0: as in event.h (tests make them small). */
+	uint32_t must_bytes;
 	uint32_t bulk_bytes;
 };
 

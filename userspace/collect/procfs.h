@@ -29,7 +29,8 @@ int km_proc_limits_parse(const char *text, uint64_t *ret);
 /* "Key:  123 kB" of /proc/PID/status or /proc/meminfo: the number; -ENOENT. */
 int km_proc_key_parse(const char *text, const char *key, uint64_t *ret);
 
-/* PROC_FD: /proc. CGROUP_MOUNT: of cgroup v2, "" if none. -ESRCH: gone. -ENOTSUP: a kernel thread. */
+/* PROC_FD: /proc. CGROUP_MOUNT: of cgroup v2, "" if none. -ESRCH: gone. -ENOTSUP: a kernel
+ * thread. */
 int km_procfs_task(int proc_fd, const char *cgroup_mount, uint32_t pid, struct kmend_task *ret);
 int km_procfs_each(int proc_fd, const char *cgroup_mount, km_task_cb cb, void *userdata);
 /* What PATH_OUT (KMEND_PATH_LEN) is executed from, its last bytes; empty: not readable. */

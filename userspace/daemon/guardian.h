@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The main process: keeps root, runs the actor, watches engine and front, and ends them in order. */
+/* The main process: keeps root, runs the actor, watches engine and front, ends them in order. */
 #ifndef KM_GUARDIAN_H
 #define KM_GUARDIAN_H
 

@@ -19,7 +19,8 @@ static const struct km_table_opts meta_opts = {
 	.valid = meta_valid,
 };
 
-/* The tables of all phases, in the order of the phases: a checkpoint names them by their place here. */
+/* The tables of all phases, in the order of the phases: a checkpoint names them by their place
+ * here. */
 static void list_tables(struct km_pipeline *p)
 {
 	struct km_table **t = p->tables;
@@ -144,7 +145,8 @@ static void expect_end(struct km_pipeline *p, const struct km_decision *d)
 		                        p->meta->now_ns + d->timeout_ns);
 }
 
-/* Decisions and verdicts lead to one another; each one is put out in the order in which it was made. */
+/* Decisions and verdicts lead to one another; each one is put out in the order in which it was
+ * made. */
 static int drain(struct km_pipeline *p)
 {
 	struct km_decide_world world = world_of(p);

@@ -5,7 +5,8 @@
 
 #include "record/trace_format.h"
 
-/* A frame is closed at this size: small enough to lose little at a cut, large enough to pack well. */
+/* A frame is closed at this size: small enough to lose little at a cut, large enough to pack
+ * well. */
 #define FRAME_TARGET (128 * 1024)
 _Static_assert(FRAME_TARGET + KM_RAW_MAX <= KM_TRACE_FRAME_PLAIN_MAX,
                "one more record always fits");

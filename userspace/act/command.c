@@ -310,7 +310,7 @@ int km_actor_stop_all(struct km_actor *a)
 			if (!c->tgid || km_now_ns() >= begun + c->def->stop_timeout_ns)
 				km_cgroup_kill(c->spawn.cgroup_dir);
 		}
-		/* Exits wake it at once; 10 ms is how often the kernel says that a cgroup is empty. */
+		/* Exits wake it at once; every 10 ms the kernel says that a cgroup is empty. */
 		if (left && km_loop_once(a->o.loop, 10) < 0)
 			break;
 	}

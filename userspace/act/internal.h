@@ -140,12 +140,13 @@ void km_actor_say(struct km_actor *a, const struct km_journal_record *r, bool re
 void km_actor_rearm(struct km_actor *a);
 /* READY, once nothing is left to recover. */
 void km_actor_ready(struct km_actor *a);
-/* Lets CB hear of EVENTS on FD, which is ACT's from now on; the one before is closed. FD -1: none. */
+/* Lets CB hear of EVENTS on FD, which is ACT's from now on; the one before is closed. FD -1:
+ * none. */
 void km_act_wait(struct km_act *act, int fd, uint32_t events, km_loop_cb cb);
 /* Journals the intent. On failure the act is refused and over. */
 int km_act_intend(struct km_act *act);
-/* Journals and says the outcome (DETAIL NULL: the request's reason); the act is over, its memory free
- * for the next. */
+/* Journals and says the outcome (DETAIL NULL: the request's reason); the act is over, its memory
+ * free for the next. */
 void km_act_finish(struct km_act *act, enum km_outcome_state state, int error, const char *detail);
 
 /* request.c */

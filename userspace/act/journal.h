@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The action journal: a chain (base/chain.h) of fixed-size records in DIR/journal-NNNNNNNN; the intent
- * is on disk before the act. */
+/* The action journal: a chain (base/chain.h) of fixed-size records in DIR/journal-NNNNNNNN; the
+ * intent is on disk before the act. */
 #ifndef KM_JOURNAL_H
 #define KM_JOURNAL_H
 

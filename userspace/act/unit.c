@@ -134,7 +134,7 @@ static int ask(struct km_act *act, enum km_act_phase phase)
 static int on_listed(sd_bus_message *m, void *userdata, sd_bus_error *err)
 {
 	struct km_act *act = userdata;
-	const char *name, *about, *load, *active, *sub, *follows, *path, *type, *job;
+	const char *name, *about, *load, *active, *sub, *follows, *path, *type, *job = "";
 	bool renewed = memcmp(act->found, act->rec.invocation, sizeof(act->found)) != 0, stopped;
 	int r = -sd_bus_message_get_errno(m);
 	uint32_t id;

@@ -10,6 +10,7 @@
 
 #include "base/cgroup.h"
 #include "base/identity.h"
+#include "base/text.h"
 
 #define MARK "user.kmend.intent"
 
@@ -24,12 +25,19 @@ int km_cgroup_pids(int dir, uint32_t ret[KM_CGROUP_PIDS_MAX])
 {
 	int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
+	char line[32];
 	int n = 0;
 
 	if (!f)
 		return -errno;
-	while (n < KM_CGROUP_PIDS_MAX && fscanf(f, "%u", &ret[n]) == 1)
-		n++;
+	while (n < KM_CGROUP_PIDS_MAX && fgets(line, sizeof(line), f)) {
+		const char *p = line;
+		uint64_t pid;
+
+		if (km_text_u64(&p, &pid) < 0 || pid > UINT32_MAX)
+			break;
+		ret[n++] = (uint32_t)pid;
+	}
 	fclose(f);
 	return n;
 }

@@ -16,7 +16,8 @@ struct km_identity {
 int km_identity_read(uint32_t tgid, struct km_identity *ret);
 /* Whether two start times are of one process, as far as clock ticks tell. */
 bool km_identity_same(uint64_t start_ns, uint64_t other_ns);
-/* A pidfd of exactly the process TGID that began at START_NS (0: whoever it is). -ESRCH: another. */
+/* A pidfd of exactly the process TGID that began at START_NS (0: whoever it is). -ESRCH:
+ * another. */
 int km_identity_open(uint32_t tgid, uint64_t start_ns, int *ret_pidfd);
 int km_pidfd_kill(int pidfd, int signal);
 

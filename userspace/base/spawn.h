@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a service's definition to a running program: in its own cgroups from the first instruction,
- * in a session of its own, with its user, limits and directory, and with nothing of the caller's but
- * standard error (also as its standard output). Its environment is PATH and KMEND_SERVICE. */
+ * in a session of its own, with its user, limits and directory, and with nothing of the caller's
+ * but standard error (also as its standard output). Its environment is PATH and KMEND_SERVICE. */
 #ifndef KM_SPAWN_H
 #define KM_SPAWN_H
 

@@ -49,7 +49,8 @@ static int open_slot(struct km_engine *e, unsigned int i)
 	return e->slot_fd[i] < 0 ? -errno : e->slot_fd[i];
 }
 
-/* Head and rows at the file's beginning; what is left behind them of a longer one does not count. */
+/* Head and rows at the beginning of the file; what is left behind them of a longer one does not
+ * count. */
 static int write_slot(int fd, const struct checkpoint_head *head, const struct km_buf *rows)
 {
 	struct iovec piece[2] = {

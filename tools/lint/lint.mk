@@ -65,7 +65,8 @@ lint-man:
 lint-help: $(O)/kmend $(O)/tests/unit/kmend/help
 	$(call say,LINT,help)
 	@mkdir -p $(O)/lint
-	$(Q)$(O)/tests/unit/kmend/help >$(O)/lint/help.log 2>&1 || { cat $(O)/lint/help.log; exit 1; }
+	$(Q)$(O)/tests/unit/kmend/help >$(O)/lint/help.log 2>&1 || \
+		{ cat $(O)/lint/help.log; exit 1; }
 
 # No mutable globals: nothing of ours is in a section that can be written to.
 lint-globals: $(if $(SAN),,$(LIB_OBJ))

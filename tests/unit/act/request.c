@@ -94,33 +94,33 @@ static void bad_requests_are_refused_with_their_reason_and_journalled(void **sta
 	static const struct {
 		const char *service;
 		uint32_t verb, tgid;
-		int32_t signal;
 		uint64_t limit, timeout_ns;
+		int32_t signal;
 		int error;
 		const char *why;
 	} bad[] = {
-		{ "cmd", 0, 0, 0, 0, 1, -EINVAL, "verb" },
-		{ "cmd", KM_VERB_MAX, 0, 0, 0, 1, -EINVAL, "verb" },
-		{ "cmd", UINT32_MAX, 0, 0, 0, 1, -EINVAL, "verb" },
-		{ "", KM_STOP, 0, 0, 0, 1, -EINVAL, "no service" },
+		{ "cmd", 0, 0, 0, 1, 0, -EINVAL, "verb" },
+		{ "cmd", KM_VERB_MAX, 0, 0, 1, 0, -EINVAL, "verb" },
+		{ "cmd", UINT32_MAX, 0, 0, 1, 0, -EINVAL, "verb" },
+		{ "", KM_STOP, 0, 0, 1, 0, -EINVAL, "no service" },
 		{ "cmd", KM_STOP, 0, 0, 0, 0, -EINVAL, "time-out" },
-		{ "cmd", KM_STOP, 0, 0, 0, KM_ACT_TIMEOUT_MAX_NS + 1, -EINVAL, "time-out" },
-		{ "exe", KM_SEND_SIGNAL, 0, 0, 0, 1, -EINVAL, "signal" },
-		{ "exe", KM_SEND_SIGNAL, 0, -1, 0, 1, -EINVAL, "signal" },
-		{ "exe", KM_SEND_SIGNAL, 0, 65, 0, 1, -EINVAL, "signal" },
-		{ "exe", KM_RAISE_LIMIT, 0, 0, 0, 1, -EINVAL, "limit" },
-		{ "exe", KM_RAISE_LIMIT, 0, 0, (1 << 20) + 1, 1, -EINVAL, "limit" },
-		{ "nobody", KM_STOP, 0, 0, 0, 1, -ENOENT, "not known" },
-		{ "web.service.d", KM_STOP, 0, 0, 0, 1, -ENOENT, "not known" },
-		{ "../web.service", KM_STOP, 0, 0, 0, 1, -ENOENT, "not known" },
-		{ ".service", KM_STOP, 0, 0, 0, 1, -ENOENT, "not known" },
-		{ "exe", KM_STOP, 0, 0, 0, 1, -ENOENT, "kind" },
-		{ "box", KM_START, 0, 0, 0, 1, -ENOENT, "kind" },
-		{ "cmd", KM_RESTART, 0, 0, 0, 1, -EPERM, "policy" },
-		{ "secret", KM_SEND_SIGNAL, 0, 15, 0, 1, -EPERM, "policy" },
-		{ "mail.service", KM_STOP, 0, 0, 0, 1, -EPERM, "policy" },
-		{ "ssh.service", KM_STOP, 0, 0, 0, 1, -EPERM, "protected" },
-		{ "disguised", KM_STOP, 0, 0, 0, 1, -EPERM, "protected" },
+		{ "cmd", KM_STOP, 0, 0, KM_ACT_TIMEOUT_MAX_NS + 1, 0, -EINVAL, "time-out" },
+		{ "exe", KM_SEND_SIGNAL, 0, 0, 1, 0, -EINVAL, "signal" },
+		{ "exe", KM_SEND_SIGNAL, 0, 0, 1, -1, -EINVAL, "signal" },
+		{ "exe", KM_SEND_SIGNAL, 0, 0, 1, 65, -EINVAL, "signal" },
+		{ "exe", KM_RAISE_LIMIT, 0, 0, 1, 0, -EINVAL, "limit" },
+		{ "exe", KM_RAISE_LIMIT, 0, (1 << 20) + 1, 1, 0, -EINVAL, "limit" },
+		{ "nobody", KM_STOP, 0, 0, 1, 0, -ENOENT, "not known" },
+		{ "web.service.d", KM_STOP, 0, 0, 1, 0, -ENOENT, "not known" },
+		{ "../web.service", KM_STOP, 0, 0, 1, 0, -ENOENT, "not known" },
+		{ ".service", KM_STOP, 0, 0, 1, 0, -ENOENT, "not known" },
+		{ "exe", KM_STOP, 0, 0, 1, 0, -ENOENT, "kind" },
+		{ "box", KM_START, 0, 0, 1, 0, -ENOENT, "kind" },
+		{ "cmd", KM_RESTART, 0, 0, 1, 0, -EPERM, "policy" },
+		{ "secret", KM_SEND_SIGNAL, 0, 0, 1, 15, -EPERM, "policy" },
+		{ "mail.service", KM_STOP, 0, 0, 1, 0, -EPERM, "policy" },
+		{ "ssh.service", KM_STOP, 0, 0, 1, 0, -EPERM, "protected" },
+		{ "disguised", KM_STOP, 0, 0, 1, 0, -EPERM, "protected" },
 	};
 
 	(void)state;
@@ -288,7 +288,7 @@ static pid_t begin_child(void)
 
 static uint64_t start_of(pid_t pid)
 {
-	char path[64], text[1024], *p;
+	char path[64], text[1024], *p, *end;
 	unsigned long long ticks;
 	FILE *f;
 
@@ -300,7 +300,8 @@ static uint64_t start_of(pid_t pid)
 	p = strrchr(text, ')') + 1;
 	for (int i = 0; i < 19; i++)
 		p = strchr(p + 1, ' ');
-	assert_int_equal(sscanf(p, "%llu", &ticks), 1);
+	ticks = strtoull(p, &end, 10);
+	assert_true(end > p);
 	return ticks * (KM_NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 

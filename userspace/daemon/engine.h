@@ -24,6 +24,15 @@ struct km_stream {
 	char service[KM_NAME_MAX]; /* signals of this one only, empty: all */
 };
 
+/* Lines of evidence are kept once for each incident; so many incidents are told apart at a time. */
+#define KM_EVIDENCE_KEPT 64
+
+struct km_evidence_kept {
+	uint64_t incident_id;
+	uint64_t checkpoint; /* number of the one in memory that the records follow */
+	size_t records;      /* of those behind it */
+};
+
 struct km_engine {
 	struct km_daemon *d; /* of before the fork; read only */
 	struct km_loop *loop;
@@ -38,6 +47,8 @@ struct km_engine {
 	struct km_buf *recent; /* checkpoint and all raw records since, for evidence */
 	size_t recent_live;    /* where in recent the live records begin */
 	unsigned int recent_ticks;
+	uint64_t recent_count; /* checkpoints made in memory */
+	struct km_evidence_kept kept[KM_EVIDENCE_KEPT];
 	struct km_buf *rows;              /* scratch: a checkpoint */
 	int slot_fd[2];                   /* its files, 0: not open yet */
 	uint64_t checkpoints;             /* sequence of the newest */

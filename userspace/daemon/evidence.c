@@ -64,6 +64,7 @@ int km_evidence_begin(struct km_engine *e)
 	int r = 0;
 
 	e->recent_ticks = 0;
+	e->recent_count++;
 	if (!e->recent)
 		r = km_buf_new(RECENT_MAX, &e->recent);
 	if (r < 0)
@@ -104,6 +105,8 @@ struct lines {
 	struct km_engine *e;
 	const struct km_decision *d;
 	const struct km_service *service;
+	struct km_evidence_kept *kept; /* of this incident */
+	size_t at;                     /* records behind the checkpoint that were looked at */
 	size_t skip; /* that many of the service's signals come before the last LINES_MAX */
 	size_t seen;
 	struct km_buf *text;
@@ -144,8 +147,8 @@ static int line_cb(void *userdata, const struct kmend_hdr *raw)
 	struct km_json_writer w;
 	struct km_signal s;
 
-	if (km_decode(raw, raw->size, &s) < 0 || !concerns(l, &s) || l->seen++ < l->skip ||
-	    !l->text)
+	if (l->at++ < l->kept->records || km_decode(raw, raw->size, &s) < 0 || !concerns(l, &s) ||
+	    l->seen++ < l->skip || !l->text)
 		return 0;
 	km_buf_reset(l->text);
 	km_jw_init(&w, l->text, false);
@@ -155,11 +158,21 @@ static int line_cb(void *userdata, const struct kmend_hdr *raw)
 	return km_history_evidence(l->e->history, l->d->incident_id, s.t_ns, km_buf_text(l->text));
 }
 
+/* How far this incident's lines are kept already: its next decision goes on from there. */
+static struct km_evidence_kept *kept_of(struct km_engine *e, uint64_t incident_id)
+{
+	struct km_evidence_kept *k = &e->kept[incident_id % KM_EVIDENCE_KEPT];
+
+	if (k->incident_id != incident_id || k->checkpoint != e->recent_count)
+		*k = (struct km_evidence_kept){ incident_id, e->recent_count, 0 };
+	return k;
+}
+
 /* The service's last signals, as lines for people. */
 static int keep_lines(struct km_engine *e, const struct km_decision *d)
 {
 	km_autofree(km_buf_freep) struct km_buf *text = NULL;
-	struct lines l = { .e = e, .d = d };
+	struct lines l = { .e = e, .d = d, .kept = kept_of(e, d->incident_id) };
 	int r;
 
 	l.service = km_attribute_service(km_pipeline_attribute(e->pipeline), d->service_id);
@@ -168,11 +181,14 @@ static int keep_lines(struct km_engine *e, const struct km_decision *d)
 	l.skip = SIZE_MAX;
 	r = each_recent(e, e->recent_live, line_cb, &l);
 	l.skip = l.seen > LINES_MAX ? l.seen - LINES_MAX : 0;
-	l.seen = 0;
+	l.seen = l.at = 0;
 	if (r == 0)
 		r = km_buf_new(64 * 1024, &text);
 	l.text = text;
-	return r < 0 ? r : each_recent(e, e->recent_live, line_cb, &l);
+	if (r == 0)
+		r = each_recent(e, e->recent_live, line_cb, &l);
+	l.kept->records = l.at;
+	return r;
 }
 
 /* Kept traces are named INCIDENT-DECISION.trace; FN gets each one, in no order. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What the engine may send to the actor. Each input is a sequence of messages, each behind its
- * length (u16); nothing is allowed by the policy but notices, so nothing is done to the host. Seeds:
- * a request, a notice, a sign of life. */
+ * length (u16); nothing is allowed by the policy but notices, so nothing is done to the host.
+ * Seeds: a request, a notice, a sign of life. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>

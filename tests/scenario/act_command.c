@@ -113,7 +113,7 @@ static void a_command_gets_nothing_of_the_actor(void **state)
 	assert_false(in_file(OUT, "fd 3"));
 	assert_false(in_file(OUT, w.dir));
 	assert_false(in_file(OUT, "blocked"));
-	/* Ignored here, and inherited over an execve() if nobody minds; others a sanitizer handles. */
+	/* Ignored here, and inherited over an execve(); others a sanitizer handles. */
 	assert_false(in_file(OUT, "handled 13\n"));
 	assert_false(in_file(OUT, "handled 15\n"));
 	assert_true(in_file(OUT, "env KMEND_SERVICE=s\n"));

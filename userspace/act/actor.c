@@ -290,6 +290,11 @@ uint64_t km_actor_engine_seen_ns(const struct km_actor *a)
 	return a->engine_seen_ns;
 }
 
+bool km_actor_wants_stats(const struct km_actor *a)
+{
+	return a->stats_wanted;
+}
+
 bool km_actor_degraded(const struct km_actor *a)
 {
 	return a->lost || km_chain_degraded(a->journal);

@@ -31,6 +31,8 @@ KM_DEFINE_FREEP(struct km_actor, km_actor_free)
 
 /* For the watchdog: boot time of the engine's last KM_ACT_ALIVE. */
 uint64_t km_actor_engine_seen_ns(const struct km_actor *a);
+/* It wants BPF run-time statistics, as of that message. */
+bool km_actor_wants_stats(const struct km_actor *a);
 bool km_actor_degraded(const struct km_actor *a);
 /* From now on; P must outlive A. */
 void km_actor_set_policy(struct km_actor *a, const struct km_policy *p);

@@ -122,6 +122,7 @@ struct km_actor {
 	struct km_budgets said; /* refusals and notices */
 	uint64_t last_intent_id;
 	uint64_t engine_seen_ns;
+	bool stats_wanted;
 	struct km_act act[KM_ACTS_MAX];
 	struct km_child *child;
 	size_t child_count;

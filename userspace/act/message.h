@@ -51,6 +51,7 @@ struct km_act_plain { /* READY, ALIVE */
 	struct km_message_hdr hdr;
 	uint64_t t_ns;
 	uint64_t intent_id; /* READY: the highest in the journal, new ones must be above it */
+	uint64_t stats; /* ALIVE: 1 if BPF run-time statistics are wanted (root's to switch on) */
 };
 
 #endif

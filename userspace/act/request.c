@@ -189,6 +189,7 @@ void km_request_receive(struct km_actor *a, const void *msg, size_t size, bool s
 
 	if (known && h->type == KM_ACT_ALIVE && size == sizeof(struct km_act_plain)) {
 		a->engine_seen_ns = km_now_ns();
+		a->stats_wanted = ((const struct km_act_plain *)msg)->stats == 1;
 	} else if (!known || h->type != KM_ACT_REQUEST || size != sizeof(struct km_act_request)) {
 		refuse(&act, -EBADMSG, "not a request of this version");
 	} else if (!take_over(&act, msg)) {

@@ -49,6 +49,9 @@ int km_collect_unpin(const char *pin_dir);
  * Before km_collect_start(), which adds the caller if there is room. */
 int km_collect_self(struct km_collect *c, const uint32_t *tgids, size_t count);
 
+/* Somebody asked for run counts lately, and this process may not switch the kernel's statistics on
+ * itself (they need CAP_SYS_ADMIN): whoever keeps root should, until this is false again. */
+bool km_collect_wants_stats(const struct km_collect *c);
 /* Delivers what lies in the rings now: what the kernel recorded before something else was heard. */
 int km_collect_drain(struct km_collect *c);
 /* A cgroup the daemon answers for: its exits and signals, and those of all below it, wake the

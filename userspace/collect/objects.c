@@ -61,6 +61,11 @@ static void hold_statistics(struct km_collect *c)
 		c->stats_fd = bpf_enable_stats(BPF_STATS_RUN_TIME); /* needs CAP_SYS_ADMIN */
 }
 
+bool km_collect_wants_stats(const struct km_collect *c)
+{
+	return c->stats_fd < 0 && c->stats_pass && c->pass - c->stats_pass <= KM_STATS_PASSES;
+}
+
 void km_stats_expire(struct km_collect *c)
 {
 	if (c->stats_fd >= 0 && c->pass - c->stats_pass > KM_STATS_PASSES)

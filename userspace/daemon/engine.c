@@ -141,6 +141,7 @@ static int on_alive(void *userdata, int fd, uint32_t events)
 	struct km_act_plain m = {
 		.hdr = { .type = KM_ACT_ALIVE, .version = KM_ACT_VERSION, .size = sizeof(m) },
 		.t_ns = km_now_ns(),
+		.stats = km_collect_wants_stats(e->collect),
 	};
 	int r;
 

@@ -14,6 +14,7 @@ struct km_guardian {
 	int engine_pid, front_pid;
 	int engine_sock;
 	uint64_t engine_seen_ns; /* where there is no actor */
+	int stats_fd;            /* BPF run-time statistics are on while it is open, 0: off */
 	bool ready;              /* the engine was heard; the supervisor was told */
 	bool stopping;           /* asked to end: what ends now is no failure */
 	int status;

@@ -39,8 +39,9 @@ install: all
 	sed $(PLACES) $(PACKAGING)/kmend.service.in >$(DESTDIR)$(UNITDIR)/kmend.service
 	[ -e $(DESTDIR)$(SYSCONFDIR)/default/kmend ] || \
 		sed $(PLACES) $(PACKAGING)/kmend.default >$(DESTDIR)$(SYSCONFDIR)/default/kmend
-	$(if $(DESTDIR),,@echo "now: systemd-sysusers && systemctl daemon-reload &&" \
-		"systemctl enable --now kmend")
+	$(if $(DESTDIR),,-systemd-sysusers kmend.conf)
+	$(if $(DESTDIR),,-systemctl daemon-reload)
+	$(if $(DESTDIR),,@echo "now: systemctl enable --now kmend")
 
 ## uninstall: what install put there, but configuration and state
 uninstall:

@@ -11,9 +11,6 @@
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/lsan_interface.h>
 #endif
-#ifdef KM_COVERAGE
-#include <gcov.h>
-#endif
 
 #include "base/log.h"
 #include "daemon/engine.h"
@@ -80,17 +77,14 @@ static int run_front(struct km_daemon *d, struct sockets *s)
 	return r < 0;
 }
 
-/* What sanitizers and coverage do at exit(); a forked process ends by _exit(). Not for the front:
- * confined, it can open no file and start no process. */
-static int check_end(int r)
+/* Leaks are looked for at exit(); a forked process ends by _exit(). Not for the front: confined, it
+ * can start no process that looks. */
+static int check_leaks(int r)
 {
 #ifdef __SANITIZE_ADDRESS__
 	prctl(PR_SET_DUMPABLE, 1); /* the leak check traces us; another user could not be traced */
 	if (__lsan_do_recoverable_leak_check())
 		r = 1;
-#endif
-#ifdef KM_COVERAGE
-	__gcov_dump();
 #endif
 	return r;
 }
@@ -103,7 +97,7 @@ static int run_engine(struct km_daemon *d, struct sockets *s)
 	close_ours(&d->listen_fd, 1);
 	close_ours(&d->journal_fd, 1);
 	close_ours(&d->lock_fd, 1);
-	return check_end(km_engine_run(d, s->actor[1], s->front[1]));
+	return check_leaks(km_engine_run(d, s->actor[1], s->front[1]));
 }
 
 static int spawn(struct km_daemon *d, struct sockets *s,

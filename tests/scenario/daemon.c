@@ -11,6 +11,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "base/json.h"
@@ -60,7 +61,8 @@ static void make_files(void)
 	write_file(DIR_PATH "/rules/crash/keep.json", "%s", rule);
 }
 
-/* Starts kmendd with EXTRA options (NULL-terminated) and waits until it says that it is ready. */
+/* Starts kmendd with EXTRA options (NULL-terminated) and waits until it says that it is ready; false
+ * if it ended, or did not say so in time. */
 static bool start(struct test_child *c, char *const *extra)
 {
 	char daemon_path[2 * PATH_MAX];
@@ -77,7 +79,7 @@ static bool start(struct test_child *c, char *const *extra)
 		           DIR_PATH "/run" };
 	static unsigned int starts; /* one that runs already goes on telling its own socket */
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	struct pollfd p = { .events = POLLIN };
+	struct pollfd p[2] = { { .events = POLLIN }, { .events = POLLIN } };
 	char said[256];
 	size_t n = 11;
 	bool ready = false;
@@ -86,26 +88,28 @@ static bool start(struct test_child *c, char *const *extra)
 	while (extra && *extra)
 		argv[n++] = *extra++;
 	snprintf(a.sun_path, sizeof(a.sun_path), DIR_PATH "/notify-%u", starts++);
-	p.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(p.fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	p[0].fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(p[0].fd, (struct sockaddr *)&a, sizeof(a)), 0);
 	chmod(a.sun_path, 0666);
 	setenv("NOTIFY_SOCKET", a.sun_path, 1);
 	assert_int_equal(test_spawn(argv, c), 0);
 	unsetenv("NOTIFY_SOCKET");
-	while (!ready && poll(&p, 1, READY_MS) > 0) {
-		ssize_t k = recv(p.fd, said, sizeof(said) - 1, 0);
+	p[1].fd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+	while (!ready && poll(p, 2, READY_MS) > 0 && p[0].revents) {
+		ssize_t k = recv(p[0].fd, said, sizeof(said) - 1, 0);
 
 		said[k > 0 ? k : 0] = '\0';
 		ready = strstr(said, "READY=1");
 	}
-	close(p.fd);
+	close(p[0].fd);
+	close(p[1].fd);
 	return ready;
 }
 
 /* Waits for the end of PID; false if it lives on for MS. */
 static bool ended(pid_t pid, int ms)
 {
-	struct pollfd p = { .fd = (int)syscall(434 /* pidfd_open */, pid, 0), .events = POLLIN };
+	struct pollfd p = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
 	bool gone = p.fd < 0 || poll(&p, 1, ms) > 0;
 
 	if (p.fd >= 0)
@@ -303,6 +307,25 @@ static void the_front_killed_the_service_lives_and_is_adopted(void **state)
 	kill_and_adopt("kmendd-front");
 }
 
+/* A closed socket says nothing to a process that hangs. */
+static void what_hangs_does_not_outlive_the_actor(void **state)
+{
+	struct test_child c;
+	pid_t engine, front;
+
+	(void)state;
+	assert_true(start(&c, NULL));
+	engine = find_process("kmendd-engine");
+	front = find_process("kmendd-front");
+	assert_int_equal(kill(engine, SIGSTOP), 0);
+	assert_int_equal(kill(front, SIGSTOP), 0);
+	assert_int_equal(kill(c.pid, SIGKILL), 0);
+	assert_true(ended(engine, 5000));
+	assert_true(ended(front, 5000));
+	stop(&c, SIGTERM);
+	end_keeper();
+}
+
 static void a_service_that_ended_while_the_daemon_was_away_is_started(void **state)
 {
 	static char *const extra[] = { "--stop-services", NULL };
@@ -426,6 +449,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(the_engine_killed_the_service_lives_and_is_adopted),
 		cmocka_unit_test(the_actor_killed_the_service_lives_and_is_adopted),
 		cmocka_unit_test(the_front_killed_the_service_lives_and_is_adopted),
+		cmocka_unit_test(what_hangs_does_not_outlive_the_actor),
 		cmocka_unit_test(a_service_that_ended_while_the_daemon_was_away_is_started),
 		cmocka_unit_test(a_bad_rule_is_named_with_file_and_line),
 		cmocka_unit_test(a_bad_reload_keeps_the_old_set),

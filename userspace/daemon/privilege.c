@@ -18,6 +18,10 @@ void km_privilege_user(const char *name, uint32_t fallback, struct km_user *ret)
 
 int km_privilege_drop(const struct km_user *user, bool bpf)
 {
+	int parent = getppid(), end_signal = 0;
+
+	if (prctl(PR_GET_PDEATHSIG, &end_signal) < 0)
+		return -errno;
 	capng_clear(CAPNG_SELECT_BOTH);
 	if (bpf && capng_updatev(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, CAP_BPF, CAP_PERFMON,
 	                         -1) < 0)
@@ -25,7 +29,10 @@ int km_privilege_drop(const struct km_user *user, bool bpf)
 	if (capng_change_id((int)user->uid, (int)user->gid,
 	                    CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) < 0)
 		return -EPERM;
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+	/* The kernel forgets it when the user changes (prctl(2)); one that hangs would stay. */
+	if (prctl(PR_SET_PDEATHSIG, end_signal) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	return getppid() == parent ? 0 : -ESRCH;
 }
 
 int km_privilege_die_with(int parent_pid)

@@ -7,6 +7,8 @@
 
 /* Four acts at once leave four; more only a journal that could not be written for a while. */
 #define OPEN_MAX 64
+/* Outcomes that an engine that was killed may not have taken: no more acts run at once. */
+#define OVER_MAX KM_ACTS_MAX
 /* For a half-made child to be gone after SIGKILL. */
 #define HALF_MADE_MS 1000
 
@@ -16,6 +18,8 @@ struct km_recovery {
 	int64_t now_ns, now_real_ns;
 	struct km_journal_record open[OPEN_MAX];
 	size_t count;
+	struct km_journal_record over[OVER_MAX]; /* the newest outcomes, a ring */
+	size_t overs;
 };
 
 static void freep(struct km_recovery **v)
@@ -59,6 +63,8 @@ static void on_record(void *userdata, const struct km_journal_record *r)
 	for (size_t i = 0; r->kind == KM_J_OUTCOME && i < v->count; i++)
 		if (v->open[i].intent_id == r->intent_id)
 			v->open[i] = v->open[--v->count];
+	if (r->kind == KM_J_OUTCOME && same_boot(v, r))
+		v->over[v->overs++ % OVER_MAX] = *r;
 	if (r->kind == KM_J_STARTED && c && same_boot(v, r)) {
 		c->last_tgid = r->tgid;
 		c->last_start_ns = r->start_ns;
@@ -206,6 +212,8 @@ int km_recover(struct km_actor *a)
 		return r;
 	for (size_t i = 0; i < v->count; i++)
 		recover_intent(v, &v->open[i]);
+	for (size_t i = v->overs < OVER_MAX ? 0 : v->overs - OVER_MAX; i < v->overs; i++)
+		km_actor_say(a, &v->over[i % OVER_MAX], true);
 	for (size_t i = 0; i < a->child_count; i++)
 		adopt(&a->child[i]);
 	a->recovered = true;

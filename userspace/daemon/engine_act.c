@@ -123,7 +123,9 @@ static int on_outcome(struct km_engine *e, struct km_act_outcome *m)
 	m->outcome.hdr.size = sizeof(m->outcome);
 	if (m->outcome.hdr.cgroup_id)
 		km_collect_watch(e->collect, m->outcome.hdr.cgroup_id, true);
-	if (e->history && m->outcome.intent_id)
+	if (e->history && m->outcome.intent_id &&
+	    (!m->outcome.recovered ||
+	     km_decide_acting(km_pipeline_decide(e->pipeline), m->outcome.intent_id)))
 		km_history_outcome(e->history, &m->outcome,
 		                   km_engine_realtime_ns(e, m->outcome.hdr.ktime_ns));
 	r = km_engine_feed(e, &m->outcome, sizeof(m->outcome));

@@ -407,6 +407,13 @@ const struct km_decision *km_decide_verifying(const struct km_decide *d, uint64_
 	return r && r->state == KM_R_VERIFYING ? &r->last : NULL;
 }
 
+bool km_decide_acting(const struct km_decide *d, uint64_t decision_id)
+{
+	const struct km_repair *r = repair_by_act(d, decision_id);
+
+	return r && r->state == KM_R_ACTING;
+}
+
 const struct km_decision *km_decide_waiting(const struct km_decide *d, uint32_t *slot)
 {
 	const struct km_repair *r;

@@ -137,6 +137,8 @@ bool km_decide_quarantined(const struct km_decide *d, uint64_t service_id);
 /* The ACT decision with this id while phase 9 is to look at it (its DONE outcome was taken), else
  * NULL: what km_verify_begin() is given. Valid until the next call of this module. */
 const struct km_decision *km_decide_verifying(const struct km_decide *d, uint64_t decision_id);
+/* The act with this id has no outcome yet. */
+bool km_decide_acting(const struct km_decide *d, uint64_t decision_id);
 /* Decisions that wait for an operator (ASK); *SLOT as in km_table_next(). */
 const struct km_decision *km_decide_waiting(const struct km_decide *d, uint32_t *slot);
 

@@ -364,6 +364,10 @@ static int dispatch(struct km_pipeline *p, const struct km_signal *sig)
 		r = on_signal(p, sig);
 		return r < 0 ? r : on_tick(p);
 	case KM_RAW_OUTCOME:
+		/* Said once more after a restart, to an engine that may have missed it. */
+		if (sig->outcome.recovered && sig->outcome.intent_id &&
+		    !km_decide_acting(p->decide, sig->outcome.intent_id))
+			return 0;
 		r = on_signal(p, sig);
 		return r < 0 ? r : on_outcome(p, &sig->outcome);
 	default:

@@ -256,6 +256,55 @@ static void rows_after_the_start_are_refused(void **state)
 	assert_true(km_pipeline_feed(s.pipeline, &raw, sizeof(raw)) < 0);
 }
 
+/* After a restart the actor says its last outcomes again: who had them already is not told twice. */
+static void an_outcome_said_once_more_counts_once(void **state)
+{
+	km_autofree(sim_end) struct sim s;
+	struct km_raw_outcome o = {
+		.intent_id = 1,
+		.state = KM_OUT_DONE,
+		.verb = KM_START,
+		.tgid = 4711,
+		.start_ns = 90 * S,
+		.recovered = 1,
+		.service = "leaky",
+	};
+	const struct km_service *service;
+
+	(void)state;
+	sim_begin(&s);
+	for (int i = 0; i < 5; i++)
+		step(&s, 0);
+	o.hdr = stream_hdr(KM_RAW_OUTCOME, sizeof(o), s.t_ns);
+	assert_true(feed(&s, &o, sizeof(o)) >= 0);
+	service = km_attribute_service_by_name(km_pipeline_attribute(s.pipeline), "leaky");
+	assert_int_equal(service->main_tgid, s.tgid);
+	assert_int_equal(service->starts, 1);
+}
+
+static void an_outcome_that_was_missed_is_taken_when_it_is_said_again(void **state)
+{
+	km_autofree(sim_end) struct sim s;
+	struct km_raw_outcome o = {
+		.intent_id = 1,
+		.state = KM_OUT_DONE,
+		.verb = KM_START,
+		.tgid = 4711,
+		.start_ns = 90 * S,
+		.recovered = 1,
+		.service = "leaky",
+	};
+	const struct km_service *service;
+
+	(void)state;
+	sim_begin(&s);
+	o.hdr = stream_hdr(KM_RAW_OUTCOME, sizeof(o), s.t_ns);
+	assert_true(feed(&s, &o, sizeof(o)) >= 0);
+	service = km_attribute_service_by_name(km_pipeline_attribute(s.pipeline), "leaky");
+	assert_int_equal(service->main_tgid, 4711);
+	assert_int_equal(service->state, KM_SERVICE_UP);
+}
+
 static void garbage_is_counted_and_changes_nothing(void **state)
 {
 	km_autofree(sim_end) struct sim s;
@@ -295,6 +344,8 @@ int main(void)
 		cmocka_unit_test(a_restored_checkpoint_goes_on_with_the_same_words),
 		cmocka_unit_test(a_set_with_one_bad_rule_leaves_the_old_one_in_force),
 		cmocka_unit_test(rows_after_the_start_are_refused),
+		cmocka_unit_test(an_outcome_said_once_more_counts_once),
+		cmocka_unit_test(an_outcome_that_was_missed_is_taken_when_it_is_said_again),
 		cmocka_unit_test(garbage_is_counted_and_changes_nothing),
 		cmocka_unit_test(a_loss_stops_destructive_acts_until_two_passes),
 	};

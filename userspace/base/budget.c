@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Sliding windows over the acts of this host, in a ring. */
-#include "act/internal.h"
+#include "base/budget.h"
+
 #include "base/text.h"
 
 /* Acts of SERVICE (0: of all) in the PER_NS before NOW_NS. One that seems to come (a clock that was

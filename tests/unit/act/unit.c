@@ -362,14 +362,13 @@ static enum km_outcome_state recover(enum km_verb verb, uint8_t before)
 	assert_int_equal(km_journal_add(j, &r), 0);
 	km_chain_close(j);
 	world_start(&w);
-	/* Those of before are said once more, to an engine that may have missed them. */
-	for (unsigned int n = 1; w.outcome.intent_id != r.intent_id; n++)
-		assert_true(world_until(&w, &w.outcomes, n));
-	assert_int_equal(w.outcome.recovered, 1);
+	/* Those of before are said as well, to an engine that may have missed them. */
 	assert_true(world_until(&w, &w.readies, 1));
+	assert_true(w.outcomes >= 1);
+	assert_int_equal(w.outcome.recovered, 1);
 	read_journal();
 	assert_int_equal(outcome.intent_id, r.intent_id);
-	return w.outcome.state;
+	return outcome.state;
 }
 
 static void an_interrupted_act_is_told_by_invocation_and_job(void **state)

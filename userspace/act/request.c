@@ -1,22 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The checks of a request, all of them here and again: the engine has made the same ones, and may
  * be broken. */
-#include <ctype.h>
-
 #include "act/internal.h"
+#include "base/text.h"
 
 /* The kernel's own ceiling for a process (fs.nr_open) is 2^20 unless someone raised it. */
 #define FILES_MAX (1U << 20)
-
-static bool unit_name_valid(const char *name)
-{
-	const char *suffix = strrchr(name, '.');
-
-	for (const char *p = name; *p; p++)
-		if (!isalnum((unsigned char)*p) && !strchr(":_.\\@-", *p))
-			return false;
-	return suffix && suffix > name && strcmp(suffix, ".service") == 0;
-}
 
 void km_act_find(struct km_act *act)
 {
@@ -26,7 +15,7 @@ void km_act_find(struct km_act *act)
 	act->child = km_command_child(act->actor, name);
 	if (act->def && act->def->kind == KM_BY_UNIT)
 		act->unit = act->def->match;
-	else if (!act->def && unit_name_valid(name))
+	else if (!act->def && km_text_is_unit(name))
 		act->unit = name;
 }
 

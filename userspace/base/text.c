@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -187,6 +188,16 @@ const char *km_text_bytes(uint64_t bytes, char *out, size_t size)
 	tenths = (bytes >> shift) * 10 + (((bytes & ((1ULL << shift) - 1)) * 10) >> shift);
 	snprintf(out, size, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10, tenths % 10, units[i]);
 	return out;
+}
+
+bool km_text_is_unit(const char *name)
+{
+	const char *suffix = strrchr(name, '.');
+
+	for (const char *p = name; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr(":_.\\@-", *p))
+			return false;
+	return suffix && suffix > name && strcmp(suffix, ".service") == 0;
 }
 
 /* Longer words are never a slip of the finger. */

@@ -37,6 +37,8 @@ uint64_t km_hash(const void *data, size_t len);
 const char *km_text_duration(uint64_t ns, char *out, size_t size);
 /* "63.9 MiB", "512 B"; KM_UNKNOWN is "unknown". Returns OUT. */
 const char *km_text_bytes(uint64_t bytes, char *out, size_t size);
+/* A systemd service by its name: the characters that unit names have, and ".service" behind. */
+bool km_text_is_unit(const char *name);
 /* Nearest of the NULL-terminated NAMES to S by edit distance (at most 3), or NULL. */
 const char *km_text_nearest(const char *s, const char *const *names);
 

@@ -65,7 +65,8 @@ static int on_signal(void *userdata, int fd, uint32_t signo)
 	return 0;
 }
 
-/* Each run of each BPF program on this host costs some 50 ns more meanwhile: only while asked for. */
+/* Each run of each BPF program on this host costs some 50 ns more meanwhile: only while asked
+ * for. */
 static void switch_stats(struct km_guardian *g, bool wanted)
 {
 	if (wanted && g->stats_fd <= 0)

@@ -188,6 +188,21 @@ static void a_number_is_digits_alone_and_fits_64_bits(void **state)
 	}
 }
 
+static void a_unit_is_a_service_in_the_characters_of_unit_names(void **state)
+{
+	(void)state;
+	assert_true(km_text_is_unit("web.service"));
+	assert_true(km_text_is_unit("getty@tty1.service"));
+	assert_true(km_text_is_unit("a\\x2db:c_d.e.service"));
+	assert_false(km_text_is_unit(""));
+	assert_false(km_text_is_unit(".service"));
+	assert_false(km_text_is_unit("web"));
+	assert_false(km_text_is_unit("web.service.d"));
+	assert_false(km_text_is_unit("../web.service"));
+	assert_false(km_text_is_unit("web\n.service"));
+	assert_false(km_text_is_unit("w\303\251b.service"));
+}
+
 static void hex_and_hashes_are_the_published_ones(void **state)
 {
 	char out[9];
@@ -292,6 +307,7 @@ int main(void)
 		cmocka_unit_test(globs_match_within_one_path_component),
 		cmocka_unit_test(a_hostile_glob_is_not_slow),
 		cmocka_unit_test(a_number_is_digits_alone_and_fits_64_bits),
+		cmocka_unit_test(a_unit_is_a_service_in_the_characters_of_unit_names),
 		cmocka_unit_test(hex_and_hashes_are_the_published_ones),
 		cmocka_unit_test(durations_have_two_units_at_most),
 		cmocka_unit_test(bytes_have_one_decimal),

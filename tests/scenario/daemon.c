@@ -61,8 +61,8 @@ static void make_files(void)
 	write_file(DIR_PATH "/rules/crash/keep.json", "%s", rule);
 }
 
-/* Starts kmendd with EXTRA options (NULL-terminated) and waits until it says that it is ready; false
- * if it ended, or did not say so in time. */
+/* Starts kmendd with EXTRA options (NULL-terminated) and waits until it says that it is ready;
+ * false if it ended, or did not say so in time. */
 static bool start(struct test_child *c, char *const *extra)
 {
 	char daemon_path[2 * PATH_MAX];

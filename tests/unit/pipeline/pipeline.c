@@ -256,7 +256,7 @@ static void rows_after_the_start_are_refused(void **state)
 	assert_true(km_pipeline_feed(s.pipeline, &raw, sizeof(raw)) < 0);
 }
 
-/* After a restart the actor says its last outcomes again: who had them already is not told twice. */
+/* After a restart the actor says its last outcomes again: who had them is not told twice. */
 static void an_outcome_said_once_more_counts_once(void **state)
 {
 	km_autofree(sim_end) struct sim s;

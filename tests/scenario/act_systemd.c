@@ -20,7 +20,7 @@ static const char boot_script[] =
 	"printf '[Unit]\\nRequires=sysinit.target dbus.socket\\nAfter=sysinit.target dbus.socket\\n"
 	"AllowIsolate=yes\\n' >system/probe.target\n"
 	"printf "
-        "'[Unit]\\nAfter=dbus.socket\\nFailureAction=exit\\nSuccessAction=exit\\n[Service]\\n"
+	"'[Unit]\\nAfter=dbus.socket\\nFailureAction=exit\\nSuccessAction=exit\\n[Service]\\n"
 	"Type=oneshot\\nEnvironment=KMEND_INSIDE=1\\nExecStart=" PROBE "\\n"
 	"StandardOutput=file:%s/said\\nStandardError=inherit\\nTimeoutStartSec=60\\n' \"$2\""
 	" >system/probe.service\n"

@@ -63,7 +63,7 @@ static void on_watch(void *userdata, uint64_t id, bool on)
 	int fd = c->bpf.maps[KM_MAP_WATCH];
 	uint32_t one = 1;
 
-	/* A full map: its ends come with the bulk ring, 500 ms later. */
+	/* A full map: its ends come with the bulk ring, 1 s later. */
 	if (fd >= 0 && on)
 		bpf_map_update_elem(fd, &id, &one, BPF_ANY);
 	else if (fd >= 0)

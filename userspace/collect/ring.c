@@ -133,5 +133,7 @@ int km_rings_add(struct km_collect *c)
 	r = km_loop_add(c->loop, c->bpf.maps[KM_MAP_BULK], EPOLLIN | EPOLLET, on_ready, c);
 	if (r < 0)
 		return r;
+	if (c->period_ns <= KM_BULK_PERIOD_NS)
+		return 0; /* each pass empties it */
 	return km_loop_timer(c->loop, KM_BULK_PERIOD_NS, on_ready, c, &c->bulk_timer_fd);
 }

@@ -84,7 +84,9 @@ int km_checkpoint_write(struct km_engine *e)
 	r = km_pipeline_save_rows(e->pipeline, add_cb, e->rows);
 	if (r < 0)
 		return r;
-	boot_id(head.boot_id);
+	if (!e->boot_id[0])
+		boot_id(e->boot_id);
+	memcpy(head.boot_id, e->boot_id, sizeof(head.boot_id));
 	head.sequence = ++e->checkpoints;
 	head.len = e->rows->len;
 	head.crc = (uint32_t)crc32(0, (const Bytef *)e->rows->data, (uInt)e->rows->len);

@@ -34,6 +34,7 @@ struct km_evidence_kept {
 };
 
 struct km_engine {
+	char boot_id[40];    /* of this boot, empty: not read yet */
 	struct km_daemon *d; /* of before the fork; read only */
 	struct km_loop *loop;
 	struct km_collect *collect;

@@ -15,7 +15,9 @@
 
 /* The engine says that it is alive each second; silent for so long, it hangs. */
 #define ENGINE_SILENT_NS (15 * KM_NS_PER_S)
-#define CHECK_PERIOD_NS  KM_NS_PER_S
+/* Looked at rarely, each wake-up costs; until the engine is heard, soon. */
+#define CHECK_PERIOD_NS (4 * KM_NS_PER_S)
+#define READY_PERIOD_NS (50 * KM_NS_PER_MS)
 /* Engine and front get so long to end in order. */
 #define END_TIMEOUT_MS 10000
 
@@ -88,6 +90,8 @@ static int on_check(void *userdata, int fd, uint32_t events)
 	if (seen && !g->ready) {
 		g->ready = true;
 		sd_notify(0, "READY=1");
+		km_loop_timer_set(g->loop, g->check_fd, km_now_ns() + CHECK_PERIOD_NS,
+		                  CHECK_PERIOD_NS);
 	}
 	if (seen && km_now_ns() - seen > ENGINE_SILENT_NS) {
 		km_log(KM_ERR, "the engine has been silent for %llu s: ending",
@@ -171,7 +175,7 @@ static int wire(struct km_guardian *g)
 {
 	static const int ends[] = { SIGTERM, SIGINT, SIGHUP };
 	static const int child[] = { SIGCHLD };
-	int timer, r;
+	int r;
 
 	r = km_loop_new(&g->loop);
 	if (r == 0)
@@ -179,7 +183,7 @@ static int wire(struct km_guardian *g)
 	if (r == 0)
 		r = km_loop_signals(g->loop, child, KM_ARRAY_SIZE(child), on_child, g);
 	if (r == 0)
-		r = km_loop_timer(g->loop, CHECK_PERIOD_NS, on_check, g, &timer);
+		r = km_loop_timer(g->loop, READY_PERIOD_NS, on_check, g, &g->check_fd);
 	return r;
 }
 

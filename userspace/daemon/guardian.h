@@ -13,6 +13,7 @@ struct km_guardian {
 	struct km_policy *paused; /* the policy where nothing may be acted on */
 	int engine_pid, front_pid;
 	int engine_sock;
+	int check_fd;            /* the timer of what is looked at now and then */
 	uint64_t engine_seen_ns; /* where there is no actor */
 	int stats_fd;            /* BPF run-time statistics are on while it is open, 0: off */
 	bool ready;              /* the engine was heard; the supervisor was told */

@@ -18,8 +18,8 @@
 /* The iterator's own buffer in the kernel is 32 KiB: one read empties it. */
 #define KM_TASK_BUFFER 32768
 
-/* The bulk ring is looked at in each pass, and this often where passes are further apart; it is woken
- * earlier when half full. */
+/* The bulk ring is looked at in each pass, and this often where passes are further apart; it is
+ * woken earlier when half full. */
 #define KM_BULK_PERIOD_NS KM_NS_PER_S
 /* Bulk records between two looks at the must ring: at about 2 us each, 1 ms. */
 #define KM_BULK_BURST 512

@@ -5,8 +5,10 @@
 #include <setjmp.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include "collect/procfs.h"
 
@@ -122,6 +124,30 @@ static void a_key_counts_only_at_the_start_of_a_line(void **state)
 	assert_int_equal(v, 7);
 }
 
+static void the_program_of_a_process_is_named_by_its_path(void **state)
+{
+	int fd = open("/proc", O_RDONLY | O_DIRECTORY), p[2];
+	char path[KMEND_PATH_LEN], c;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe2(p, O_CLOEXEC), 0);
+	pid = fork();
+	if (pid == 0) {
+		execlp("sleep", "sleep", "1000", NULL);
+		_exit(127);
+	}
+	close(p[1]);
+	assert_int_equal(read(p[0], &c, 1), 0); /* closed by its execve() */
+	km_procfs_exe(fd, (uint32_t)pid, path);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	waitpid(pid, NULL, 0);
+	assert_true(path[0] == '/' && path[1]);
+	assert_null(strstr(path, "collect/procfs"));
+	close(p[0]);
+	close(fd);
+}
+
 static void this_process_is_read(void **state)
 {
 	int fd = open("/proc", O_RDONLY | O_DIRECTORY);
@@ -142,8 +168,6 @@ static void this_process_is_read(void **state)
 	assert_true((t.has & (KMEND_HAS_RSS | KMEND_HAS_FDS | KMEND_HAS_CPU | KMEND_HAS_THREADS |
 	                      KMEND_HAS_LIMITS)) == (KMEND_HAS_RSS | KMEND_HAS_FDS | KMEND_HAS_CPU |
 	                                             KMEND_HAS_THREADS | KMEND_HAS_LIMITS));
-	km_procfs_exe(fd, (uint32_t)getpid(), path);
-	assert_non_null(strstr(path, "collect/procfs"));
 	km_procfs_exe(fd, 0x7ffffff0, path);
 	assert_string_equal(path, "");
 	assert_int_equal(km_procfs_task(fd, "", 0x7ffffff0, &t), -ESRCH);
@@ -185,6 +209,7 @@ int main(void)
 		cmocka_unit_test(the_v2_line_of_a_cgroup_file_is_found),
 		cmocka_unit_test(limits_are_read),
 		cmocka_unit_test(a_key_counts_only_at_the_start_of_a_line),
+		cmocka_unit_test(the_program_of_a_process_is_named_by_its_path),
 		cmocka_unit_test(this_process_is_read),
 		cmocka_unit_test(every_process_is_listed_once),
 	};

@@ -6,9 +6,9 @@
 #include "base/fs.h"
 #include "collect/level.h"
 
-#define LIMIT_EVERY 10 /* passes */
+#define LIMIT_EVERY 30 /* passes */
 #define LOOK_AGAIN  16 /* passes, where no controller is on for the cgroup */
-#define STAT_EVERY  10 /* passes, where there is no limit */
+#define STAT_EVERY  60 /* passes, where there is no limit */
 #define STAT_MAX    8192
 
 enum file { USAGE, STAT, PIDS, FILES };

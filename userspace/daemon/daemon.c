@@ -133,7 +133,6 @@ int km_daemon_run(const struct km_daemon_opts *opts)
 	if (g.engine_pid > 0) {
 		close_ours(s.front, 2);
 		close_ours(&s.actor[1], 1);
-		close_ours(&d.listen_fd, 0);
 		g.engine_sock = s.actor[0];
 		r = km_guardian_run(&g);
 	} else {

@@ -235,7 +235,10 @@ static int prepare(struct km_engine *e)
 	int r = km_collect_prepare(&opts, &e->collect);
 
 	if (r < 0) {
-		km_log(KM_ERR, "cannot collect: %s", strerror(-r));
+		km_log(KM_ERR, "cannot collect: %s",
+		       r == -EEXIST ? "an instance that is ending still holds the pins; "
+		                      "start again in a moment"
+		                    : strerror(-r));
 		return r;
 	}
 	malloc_trim(0); /* libbpf's copy of the kernel's types is not needed any more */

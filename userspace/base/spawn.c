@@ -7,6 +7,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -89,6 +90,7 @@ static _Noreturn void run(const struct km_spawn *s, char *const env[], int repor
 	reset_signals();
 	setsid();
 	umask(022);
+	setpriority(PRIO_PROCESS, 0, 0); /* the actor's own is not for what it starts */
 	null = open("/dev/null", O_RDONLY);
 	if (null < 0 || dup2(null, 0) < 0 || dup2(2, 1) < 0)
 		fail(report, "standard input and output");

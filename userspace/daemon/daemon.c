@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
@@ -21,6 +22,11 @@
 
 /* A client must send its whole request within this. */
 #define REQUEST_TIMEOUT_NS (10 * KM_NS_PER_S)
+
+/* Who must act at once does not queue behind what fails, nor the actor behind the engine that has
+ * just asked it. A plain user may not ask for it, and goes without. */
+#define NICE_ACTOR  (-15)
+#define NICE_ENGINE (-10)
 
 struct sockets {
 	int actor[2]; /* actor's end, engine's end */
@@ -92,6 +98,7 @@ static int check_leaks(int r)
 static int run_engine(struct km_daemon *d, struct sockets *s)
 {
 	rename_process("kmendd-engine");
+	setpriority(PRIO_PROCESS, 0, NICE_ENGINE);
 	close_ours(&s->actor[0], 1);
 	close_ours(&s->front[0], 1);
 	close_ours(&d->listen_fd, 1);
@@ -134,6 +141,7 @@ int km_daemon_run(const struct km_daemon_opts *opts)
 		close_ours(s.front, 2);
 		close_ours(&s.actor[1], 1);
 		g.engine_sock = s.actor[0];
+		setpriority(PRIO_PROCESS, 0, NICE_ACTOR);
 		r = km_guardian_run(&g);
 	} else {
 		km_log(KM_ERR, "cannot start the engine and the front");

@@ -7,9 +7,11 @@
 #include "collect/level.h"
 
 #define LIMIT_EVERY 30 /* passes */
-#define LOOK_AGAIN  16 /* passes, where no controller is on for the cgroup */
-#define STAT_EVERY  60 /* passes, where there is no limit */
-#define STAT_MAX    8192
+/* A level without a limit cannot run out: it is shown, not forecast. */
+#define UNLIMITED_EVERY 4
+#define LOOK_AGAIN      16 /* passes, where no controller is on for the cgroup */
+#define STAT_EVERY      60 /* passes, where there is no limit */
+#define STAT_MAX        8192
 
 enum file { USAGE, STAT, PIDS, FILES };
 
@@ -232,6 +234,11 @@ static void read_stat(struct level *v, size_t row)
 		v->reclaimable = km_memory_reclaimable(text);
 }
 
+static bool due(const struct level *v, size_t row, uint64_t limit)
+{
+	return limit != KM_UNKNOWN || !v->passes || (v->passes + row) % UNLIMITED_EVERY == 0;
+}
+
 static int read_one(struct km_levels *l, struct level *v, size_t row, km_level_cb cb,
                     void *userdata)
 {
@@ -245,13 +252,13 @@ static int read_one(struct km_levels *l, struct level *v, size_t row, km_level_c
 	open_files(l, v);
 	if ((v->passes + row) % LIMIT_EVERY == 0 || !v->passes)
 		read_limits(l, v);
-	usage = read_number(v->fd[USAGE]);
+	usage = due(v, row, v->memory_limit) ? read_number(v->fd[USAGE]) : KM_UNKNOWN;
 	if (usage != KM_UNKNOWN) {
 		read_stat(v, row);
 		usage -= v->reclaimable < usage ? v->reclaimable : usage;
 		r = cb(userdata, v->cgroup_id, KM_MEMORY, usage, v->memory_limit);
 	}
-	pids = r ? KM_UNKNOWN : read_number(v->fd[PIDS]);
+	pids = r || !due(v, row, v->pids_limit) ? KM_UNKNOWN : read_number(v->fd[PIDS]);
 	if (pids != KM_UNKNOWN)
 		r = cb(userdata, v->cgroup_id, KM_THREADS, pids, v->pids_limit);
 	v->passes++;

@@ -20,12 +20,13 @@
 #include "base/json.h"
 #include "lib/spawn.h"
 
-#define DIR_PATH "/run/t"
+#define DIR_PATH     "/run/t"
+#define CONTROL_PATH "/run/t/run/control.sock"
 
-#define READY_MS 10000
-#define END_MS   15000
+#define READY_MS     10000
+#define END_MS       15000
 
-static char control[] = DIR_PATH "/run/control.sock";
+static char control[] = CONTROL_PATH;
 
 static const char config[] =
 	"{\"version\":1,\"settings\":{\"sample_period\":\"250ms\"},\"services\":"

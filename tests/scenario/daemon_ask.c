@@ -5,9 +5,8 @@
 static char *const stop_services[] = { "--stop-services", NULL };
 
 /* Starts kmend with WORDS; it goes on until it is told to end. */
-#define KMEND_SPAWN(child, ...)                                                             \
-	test_spawn((char *const[]){ kmend_path(), "--socket", DIR_PATH "/run/control.sock", \
-	                            __VA_ARGS__, NULL },                                    \
+#define KMEND_SPAWN(child, ...)                                                                  \
+	test_spawn((char *const[]){ kmend_path(), "--socket", CONTROL_PATH, __VA_ARGS__, NULL }, \
 	           child)
 
 /* Kills the service and waits for the next one. */

@@ -84,10 +84,10 @@ $(O)/bpf/%.bpf.o: bpf/%.bpf.c bpf/event.h $(wildcard bpf/lib/*.h vmlinux/*/vmlin
 $(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
-$(O)/tests/%: tests/%.c $(O)/libkmend.a
-	$(call say,TEST,$<)
-	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) -Itests -MMD -MP $(LDFLAGS) -o $@ $< $(O)/libkmend.a $(LDLIBS) -lcmocka
+$(O)/tests/%.o: CFLAGS += -Itests
+$(O)/tests/%: $(O)/tests/%.o $(O)/libkmend.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
 
 $(O)/tests/demo/demo: $(wildcard tests/demo/*.c tests/demo/*.h) $(O)/libkmend.a
 	$(call say,LD,$@)

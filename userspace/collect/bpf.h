@@ -15,6 +15,7 @@ enum km_map {
 	KM_MAP_WATCH,
 	KM_MAP_SELF,
 	KM_MAP_RETRANS,
+	KM_MAP_WHERE,
 	KM_MAP_MAX
 };
 

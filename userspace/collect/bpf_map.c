@@ -80,36 +80,11 @@ int km_bpf_canary(const struct km_bpf *b)
 	return run_once(b->progs[KM_PROG_CANARY].prog_fd);
 }
 
-/* The map that km_where fills in belongs to its object; the program's own list of maps leads to it
- * without a second search by name. */
-static int read_where(int prog_fd, struct kmend_probe *ret)
-{
-	struct bpf_prog_info info = { 0 };
-	uint32_t len = sizeof(info), ids[8], key = 0;
-	int r;
-
-	info.nr_map_ids = KM_ARRAY_SIZE(ids);
-	info.map_ids = (uintptr_t)ids;
-	r = bpf_obj_get_info_by_fd(prog_fd, &info, &len);
-	if (r < 0)
-		return r;
-	for (uint32_t i = 0; i < info.nr_map_ids && i < KM_ARRAY_SIZE(ids); i++) {
-		km_autoclose int fd = bpf_map_get_fd_by_id(ids[i]);
-		struct bpf_map_info m = { 0 };
-
-		len = sizeof(m);
-		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &m, &len) < 0 ||
-		    strcmp(m.name, "kmend_where") != 0)
-			continue;
-		return bpf_map_lookup_elem(fd, &key, ret);
-	}
-	return -ENOENT;
-}
-
 int km_bpf_find_pidns(struct km_bpf *b)
 {
 	struct kmend_probe where = { 0 };
 	int fd = b->progs[KM_PROG_WHERE].prog_fd, r;
+	uint32_t key = 0;
 
 	if (b->setup.pidns_inum == INITIAL_PIDNS)
 		return 0;
@@ -117,7 +92,7 @@ int km_bpf_find_pidns(struct km_bpf *b)
 		return -ENOENT;
 	r = run_once(fd);
 	if (r >= 0)
-		r = read_where(fd, &where);
+		r = bpf_map_lookup_elem(b->maps[KM_MAP_WHERE], &key, &where);
 	if (r < 0)
 		return r;
 	if (where.pidns_inum != b->setup.pidns_inum)

@@ -50,6 +50,8 @@ const struct km_map_def km_map_defs[KM_MAP_MAX] = {
 		4, 4, KMEND_SELF_MAX, 0 },
 	[KM_MAP_RETRANS] = { "kmend_retrans", "hash",    BPF_MAP_TYPE_HASH,
 		8, 8, KMEND_WATCH_MAX, 0 },
+	[KM_MAP_WHERE]   = { "kmend_where",   "array",   BPF_MAP_TYPE_ARRAY,
+		4, sizeof(struct kmend_probe), 1, 0 },
 };
 /* clang-format on */
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pipeline's state as raw records on disk, for the next start. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/uio.h>
 #include <zlib.h>
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "daemon/engine.h"
 
 #define CHECKPOINT_MAGIC 0x31706b636d4b0000ULL
@@ -14,6 +16,8 @@
 /* Two files that are written in turn, in place: one is always whole, and nothing is renamed or
  * truncated on the way from a death to a restart. */
 #define SLOTS 2
+static const char *const slot_names[SLOTS] = { "checkpoint.0", "checkpoint.1" };
+static const char *const bad_names[SLOTS] = { "checkpoint.0.bad", "checkpoint.1.bad" };
 
 struct checkpoint_head {
 	uint64_t magic;
@@ -40,12 +44,10 @@ static int add_cb(void *userdata, const void *raw, size_t len)
 /* Slot I, opened once; the directory may be of another user by the time it is written. */
 static int open_slot(struct km_engine *e, unsigned int i)
 {
-	static const char *const names[SLOTS] = { "checkpoint.0", "checkpoint.1" };
-
 	if (e->slot_fd[i] > 0)
 		return e->slot_fd[i];
-	e->slot_fd[i] =
-		openat(e->d->engine_fd, names[i], O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	e->slot_fd[i] = openat(e->d->engine_fd, slot_names[i],
+	                       O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	return e->slot_fd[i] < 0 ? -errno : e->slot_fd[i];
 }
 
@@ -154,23 +156,48 @@ static int load_newest(struct km_engine *e, struct km_buf **ret)
 	return 0;
 }
 
+static int feed_rows(struct km_engine *e, const struct km_buf *rows)
+{
+	size_t at = 0;
+	int fed = 0;
+
+	while (at + KMEND_HDR_SIZE <= rows->len) {
+		const struct kmend_hdr *hdr = (const void *)(rows->data + at);
+		const struct km_raw_state *state = (const void *)hdr;
+		int r;
+
+		if (hdr->type != KM_RAW_STATE || hdr->size < sizeof(*state) ||
+		    hdr->size > rows->len - at)
+			return -EBADMSG;
+		if (state->layout != km_pipeline_layout())
+			return -ENOTSUP;
+		r = km_pipeline_feed(e->pipeline, hdr, hdr->size);
+		if (r < 0)
+			return r;
+		fed++;
+		at += hdr->size;
+	}
+	return fed;
+}
+
 int km_checkpoint_read(struct km_engine *e)
 {
 	km_autofree(km_buf_freep) struct km_buf *rows = NULL;
-	size_t at = 0;
-	int r, fed = 0;
+	int r;
 
 	if (e->d->engine_fd < 0)
 		return -ENOENT;
 	r = load_newest(e, &rows);
-	while (r == 0 && at + KMEND_HDR_SIZE <= rows->len) {
-		const struct kmend_hdr *hdr = (const void *)(rows->data + at);
+	return r < 0 ? r : feed_rows(e, rows);
+}
 
-		if (hdr->size < KMEND_HDR_SIZE || hdr->size > rows->len - at)
-			return -EBADMSG;
-		r = km_pipeline_feed(e->pipeline, hdr, hdr->size);
-		fed++;
-		at += hdr->size;
+void km_checkpoint_set_aside(struct km_engine *e)
+{
+	for (unsigned int i = 0; i < SLOTS; i++) {
+		if (renameat(e->d->engine_fd, slot_names[i], e->d->engine_fd, bad_names[i]) < 0)
+			km_log(KM_WARNING, "%s stays in place: %s", slot_names[i], strerror(errno));
+		if (e->slot_fd[i] > 0)
+			close(e->slot_fd[i]);
+		e->slot_fd[i] = 0;
 	}
-	return r < 0 ? r : fed;
 }

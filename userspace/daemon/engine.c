@@ -260,18 +260,45 @@ static int skip_used_ids(struct km_engine *e, uint64_t used)
 	return km_engine_feed(e, &c, sizeof(c));
 }
 
+static void observe_only(struct km_daemon *d, const char *what, const char *why)
+{
+	d->observe_only = true;
+	snprintf(d->reason, sizeof(d->reason), "%s: %s", what, why);
+	km_log(KM_ERR, "observe only, nothing is acted on: %s", d->reason);
+}
+
+/* Takes over what was known before the restart. Where that is damaged, budgets, back-off and
+ * quarantines are not known: nothing is acted on until people have looked. */
+static int take_over(struct km_engine *e)
+{
+	int r = km_checkpoint_read(e);
+
+	if (r > 0)
+		km_log(KM_NOTICE, "state of before the restart taken over: %d rows", r);
+	if (r == -ENOTSUP)
+		km_log(KM_WARNING, "state of before the restart is of another version of kmendd: "
+		                   "begun anew");
+	if (r >= 0 || r == -ENOENT || r == -ENOTSUP)
+		return 0;
+	km_checkpoint_set_aside(e);
+	observe_only(e->d,
+	             "the state of before the restart is damaged and was set aside as "
+	             "engine/checkpoint.*.bad until kmendd is started again",
+	             strerror(-r));
+	e->pipeline = km_pipeline_free(e->pipeline);
+	return km_pipeline_new(&e->pipeline);
+}
+
 static int begin(struct km_engine *e)
 {
 	struct timespec ts;
 	struct km_raw_clock clock = {
 		.hdr = { .type = KM_RAW_CLOCK, .size = sizeof(clock) },
 	};
-	int r = km_checkpoint_read(e);
+	int r = take_over(e);
 
-	if (r > 0)
-		km_log(KM_NOTICE, "state of before the restart taken over: %d rows", r);
-	if (r < 0 && r != -ENOENT)
-		km_log(KM_WARNING, "state of before the restart is not usable: %s", strerror(-r));
+	if (r < 0)
+		return r;
 	clock_gettime(CLOCK_REALTIME, &ts);
 	clock.hdr.ktime_ns = km_now_ns();
 	clock.realtime_ns = (uint64_t)ts.tv_sec * KM_NS_PER_S + (uint64_t)ts.tv_nsec;
@@ -306,12 +333,8 @@ static int engine_new(struct km_daemon *d, struct km_engine *e)
 			km_log(KM_ERR, "no history: %s: %s", d->engine_dir, strerror(-r));
 		r = 0;
 	}
-	if (r == 0 && km_history_trouble(e->history)) {
-		d->observe_only = true;
-		snprintf(d->reason, sizeof(d->reason), "history: %s",
-		         km_history_trouble(e->history));
-		km_log(KM_ERR, "observe only, nothing is acted on: %s", d->reason);
-	}
+	if (r == 0 && km_history_trouble(e->history))
+		observe_only(d, "history", km_history_trouble(e->history));
 	return r;
 }
 
@@ -344,12 +367,12 @@ int km_engine_run(struct km_daemon *d, int actor_sock, int front_sock)
 		r = engine_new(d, &e);
 	if (r == 0)
 		r = wire(&e);
+	if (r == 0)
+		r = begin(&e);
 	if (r == 0) {
 		set_mode(&e);
-		r = begin(&e);
-	}
-	if (r == 0)
 		r = km_loop_run(e.loop);
+	}
 	if (r < 0 && r != -EPIPE)
 		km_log(KM_ERR, "engine ends: %s", strerror(-r));
 	engine_end(&e);

@@ -84,6 +84,8 @@ void km_engine_stream_end(struct km_engine *e);
 int km_checkpoint_write(struct km_engine *e);
 /* Feeds what was saved in this boot; how many rows, or negative errno. */
 int km_checkpoint_read(struct km_engine *e);
+/* Both files get another name, for people to look at. */
+void km_checkpoint_set_aside(struct km_engine *e);
 /* evidence.c: what led to a decision. */
 int km_evidence_begin(struct km_engine *e);
 void km_evidence_add(struct km_engine *e, const void *raw, size_t len);

@@ -96,6 +96,7 @@ static int on_check(void *userdata, int fd, uint32_t events)
 	if (seen && km_now_ns() - seen > ENGINE_SILENT_NS) {
 		km_log(KM_ERR, "the engine has been silent for %llu s: ending",
 		       ENGINE_SILENT_NS / KM_NS_PER_S);
+		kill(g->engine_pid, SIGKILL); /* it would not hear a SIGTERM either */
 		g->status = 1;
 		km_loop_stop(g->loop);
 	} else if (seen) {

@@ -45,6 +45,9 @@ void km_output_write(const struct km_output *o, struct km_json_writer *w);
 int km_pipeline_save(const struct km_pipeline *p,
                      int (*cb)(void *userdata, const void *raw, size_t len), void *userdata);
 
+/* Version of the rows: those of another are refused. */
+uint32_t km_pipeline_layout(void);
+
 /* The rows alone: configuration, policy and rules come from elsewhere. */
 int km_pipeline_save_rows(const struct km_pipeline *p,
                           int (*cb)(void *userdata, const void *raw, size_t len), void *userdata);

@@ -45,6 +45,11 @@ int km_pipeline_save(const struct km_pipeline *p,
 	return r < 0 ? r : km_texts_save(&p->texts, p->meta->now_ns, cb, userdata);
 }
 
+uint32_t km_pipeline_layout(void)
+{
+	return KM_LAYOUT;
+}
+
 int km_pipeline_restore(struct km_pipeline *p, const struct km_raw_state *s)
 {
 	int r;

@@ -63,14 +63,24 @@ const char *km_cli_usage(const struct km_cli *cli, char *out, size_t size);
 
 /* Words of one command: positional ones in order, options ("--limit") anywhere. Values become
  * members of the request's args, under NAME without its dashes. */
-enum km_word_kind { KM_WORD_STRING = 0, KM_WORD_COUNT, KM_WORD_FLAG };
+enum km_word_kind { KM_WORD_STRING = 0, KM_WORD_COUNT, KM_WORD_FLAG, KM_WORD_LIST };
+
+/* An option that may be given more than once; a limit for each of so many columns. */
+#define KM_WORD_LIST_MAX 256
+
+struct km_word_list {
+	const char *value[KM_WORD_LIST_MAX];
+	size_t count;
+};
 
 struct km_word {
 	const char *name; /* NULL ends the table */
 	enum km_word_kind kind;
 	bool required;
-	bool local;        /* not sent to the daemon */
-	const char *value; /* filled in by km_words(): the text, NULL if absent, "" for a flag */
+	bool local;                /* not sent to the daemon */
+	struct km_word_list *list; /* KM_WORD_LIST only: the caller's */
+	const char *value; /* filled in by km_words(): the text (of a list the last), NULL if
+	                      absent, "" for a flag */
 };
 
 #define KM_WORDS_MAX 8

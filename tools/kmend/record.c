@@ -122,7 +122,8 @@ const struct km_cmd km_trace_cmds[] = {
 };
 
 const struct km_cmd km_replay_cmds[] = {
-	{ "", km_cmd_replay, "FILE [--rules DIR]",
-	  "print every decision of a trace, touching nothing" },
+	{ "", km_cmd_replay,
+	  "FILE [--rules DIR] | --csv FILE [--interval S] [--limit COLUMN=VALUE]...",
+	  "print every decision of a trace, or forecasts for each row of a table" },
 	{ 0 },
 };

@@ -43,6 +43,14 @@ static struct km_word *next_positional(struct km_word *words)
 	return NULL;
 }
 
+static int add_to_list(struct km_cli *cli, struct km_word *w)
+{
+	if (w->list->count == KM_WORD_LIST_MAX)
+		return usage(cli, "given too often:", w->name);
+	w->list->value[w->list->count++] = w->value;
+	return 0;
+}
+
 /* The option at ARGV[*I], "--limit N" or "--limit=N". */
 static int take_option(struct km_cli *cli, struct km_word *words, char **argv, int *i)
 {
@@ -51,7 +59,7 @@ static int take_option(struct km_cli *cli, struct km_word *words, char **argv, i
 
 	if (!w)
 		return usage(cli, "unknown option", arg);
-	if (w->value)
+	if (w->value && w->kind != KM_WORD_LIST)
 		return usage(cli, "given twice:", arg);
 	if (w->kind == KM_WORD_FLAG) {
 		w->value = "";
@@ -63,7 +71,7 @@ static int take_option(struct km_cli *cli, struct km_word *words, char **argv, i
 		w->value = argv[++*i];
 	else
 		return usage(cli, "needs a value:", arg);
-	return 0;
+	return w->kind == KM_WORD_LIST ? add_to_list(cli, w) : 0;
 }
 
 static int check(struct km_cli *cli, const struct km_word *words)

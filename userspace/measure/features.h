@@ -76,7 +76,7 @@ const struct km_ends *km_measure_ends(const struct km_measure *m, uint64_t servi
 struct km_series; /* fixed size, no pointers: a part of the table's row */
 size_t km_series_size(void);
 void km_series_reset(struct km_series *s);
-/* -EINVAL: time goes back, level or limit is not finite or negative level. */
+/* -EINVAL: time goes back, level or limit is not finite or past 2^64. */
 int km_series_add(struct km_series *s, uint64_t t_ns, double level, double limit);
 void km_series_features(const struct km_series *s, struct km_features *ret);
 

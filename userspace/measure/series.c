@@ -226,8 +226,7 @@ static bool interrupted(const struct km_series *s, double dt)
 /* Levels are counts and bytes below 2^64; larger ones would overflow the single-precision sums. */
 static bool sane(double level, double limit)
 {
-	return isfinite(level) && isfinite(limit) && level >= 0 && level <= 0x1p64 &&
-	       limit <= 0x1p64;
+	return isfinite(level) && isfinite(limit) && fabs(level) <= 0x1p64 && limit <= 0x1p64;
 }
 
 int km_series_add(struct km_series *s, uint64_t t_ns, double level, double limit)

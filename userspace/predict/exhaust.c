@@ -66,6 +66,8 @@ static enum km_no_forecast stands_out(const struct look *l, unsigned int i)
 
 	if (fit->weight < WEIGHT_MIN)
 		return KM_WHY_TOO_SHORT;
+	if (fit->low >= l->f->limit)
+		return KM_WHY_BEYOND;
 	if (!(fit->slope > 0) || fit->slope < SLOPE_Z * fit->slope_se)
 		return KM_WHY_FLAT;
 	if (fit->mean - fit->low < RISE_Z * fit->noise)

@@ -34,6 +34,7 @@ const char *const km_no_forecast_names[KM_WHY_MAX + 1] = {
 	[KM_WHY_FAR] = "further away than the evidence carries",
 	[KM_WHY_SETTLED] = "no more than it was before",
 	[KM_WHY_FEW_ENDS] = "too few ends",
+	[KM_WHY_BEYOND] = "above the limit all the time",
 };
 
 const struct km_predictor *const km_predictors[] = {

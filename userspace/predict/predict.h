@@ -25,6 +25,7 @@ enum km_no_forecast {
 	KM_WHY_FAR,       /* beyond what the evidence or the horizon carries */
 	KM_WHY_SETTLED,   /* below its own earlier maximum: seen before, and it went back */
 	KM_WHY_FEW_ENDS,  /* crash loop: too few ends */
+	KM_WHY_BEYOND,    /* above the limit all the time: that is none of this level */
 	KM_WHY_MAX
 };
 

@@ -144,7 +144,7 @@ static void the_noise_is_found(void **state)
 
 static void what_is_no_level_is_refused_and_changes_nothing(void **state)
 {
-	static const double bad[] = { NAN, INFINITY, -INFINITY, -1, 1e300 };
+	static const double bad[] = { NAN, INFINITY, -INFINITY, -1e300, 1e300 };
 	struct km_series s = { 0 }, before;
 
 	(void)state;

@@ -27,7 +27,7 @@ _kmend_options() {
 	'incident explain') echo "--replay" ;;
 	'trace record') echo "--force" ;;
 	'audit list') echo "--limit" ;;
-	'replay') echo "--rules" ;;
+	'replay') echo "--rules --csv --interval --limit" ;;
 	esac
 }
 
@@ -36,7 +36,7 @@ _kmend() {
 
 	COMPREPLY=()
 	case ${COMP_WORDS[COMP_CWORD - 1]} in
-	--socket | --rules | --state)
+	--socket | --rules | --state | --csv)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;

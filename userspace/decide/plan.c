@@ -6,8 +6,10 @@
  * When it ends again is the rules' business. */
 const struct km_rule km_plan_definition = {
 	.id = "definition",
+	.when = &(const struct km_cond){ 0 },
+	.unless = &(const struct km_cond){ 0 },
 	.steps = 1,
-	.plan = { { .verb = KM_START, .timeout_ns = 30 * KM_NS_PER_S } },
+	.plan = &(const struct km_step){ .verb = KM_START, .timeout_ns = 30 * KM_NS_PER_S },
 	.verify = { .within_ns = 30 * KM_NS_PER_S, .up = true, .below_resource = KM_RESOURCE_MAX },
 	.otherwise = KM_ELSE_ESCALATE,
 	.guard = { .mode = KM_AUTO },

@@ -72,9 +72,9 @@ static unsigned int percent(const struct km_move *m, const struct km_decision *d
 {
 	double p = d->forecast.p;
 
-	for (unsigned int i = 0; m->rule && i < KM_CONDITIONS_MAX; i++)
-		if (m->rule->when[i].span && m->rule->when[i].op == KM_COND_FORECAST &&
-		    m->rule->when[i].line == d->line && m->rule->when[i].p > 0)
+	for (unsigned int i = 0; m->rule && i < m->rule->when->span; i++)
+		if (m->rule->when[i].op == KM_COND_FORECAST && m->rule->when[i].line == d->line &&
+		    m->rule->when[i].p > 0)
 			p = m->rule->when[i].p;
 	if (!(p > 0))
 		return 0;

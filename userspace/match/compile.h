@@ -5,13 +5,26 @@
 
 #include "match/rule.h"
 
-/* One rule while it is compiled. DOC is owned by the caller of the parts. */
+/* Words of a rule while they are compiled. */
+struct km_compile_words {
+	char id[KM_NAME_MAX], file[KM_NAME_MAX], rule_class[KM_NAME_MAX], owner[KM_NAME_MAX];
+	char summary[KM_RULE_TEXT_MAX], why[KM_RULE_TEXT_MAX];
+};
+
+/* One rule while it is compiled: RULE points into the parts behind it, which are as large as a rule
+ * may be; km_compile_pack() makes it as large as it is. DOC is owned by the caller of the parts. */
 struct km_compile {
 	const struct km_rule_text *in;
 	const struct km_json *doc;
 	struct km_error *err;
-	struct km_rule *rule;
+	struct km_rule rule;
+	struct km_compile_words words;
+	struct km_cond when[KM_CONDITIONS_MAX], unless[KM_CONDITIONS_MAX];
+	struct km_step plan[KM_STEPS_MAX];
 };
+
+/* The rule in one block of its own, which takes over its lists; -ENOMEM. */
+int km_compile_pack(struct km_compile *c, struct km_rule **ret);
 
 /* Each takes the value of the member of its name; 0 or -EBADMSG with *c->err. */
 int km_compile_scope(struct km_compile *c, const cJSON *node);

@@ -60,14 +60,14 @@ static int read_budget(struct km_compile *c, const cJSON *node)
 
 	if (r < 0)
 		return r;
-	c->rule->guard.budget.count = (uint32_t)b.count;
-	c->rule->guard.budget.per_ns = b.per_ns;
+	c->rule.guard.budget.count = (uint32_t)b.count;
+	c->rule.guard.budget.per_ns = b.per_ns;
 	return 0;
 }
 
 static int read_backoff(struct km_compile *c, const cJSON *node)
 {
-	struct km_guard_spec *g = &c->rule->guard;
+	struct km_guard_spec *g = &c->rule.guard;
 	int r = km_json_read(c->doc, node, backoff_fields, g, c->err);
 
 	if (r < 0)
@@ -82,7 +82,7 @@ static int read_backoff(struct km_compile *c, const cJSON *node)
 int km_compile_guard(struct km_compile *c, const cJSON *node)
 {
 	struct guard g = { .approval_ns = APPROVAL_NS };
-	struct km_guard_spec *spec = &c->rule->guard;
+	struct km_guard_spec *spec = &c->rule.guard;
 	int r = node ? km_json_read(c->doc, node, guard_fields, &g, c->err) : 0;
 
 	if (r < 0)

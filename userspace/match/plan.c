@@ -116,7 +116,7 @@ static int check_rung(struct km_compile *c, const cJSON *obj, const struct km_st
 
 int km_compile_plan(struct km_compile *c, const cJSON *node)
 {
-	struct km_rule *rule = c->rule;
+	struct km_rule *rule = &c->rule;
 	const cJSON *obj;
 
 	if (!cJSON_GetArraySize(node))
@@ -129,9 +129,9 @@ int km_compile_plan(struct km_compile *c, const cJSON *node)
 		if (rule->steps == KM_STEPS_MAX)
 			return km_json_fail(c->doc, obj, c->err, "a ladder ends with people",
 			                    "more than %d steps", KM_STEPS_MAX);
-		r = read_step(c, obj, &rule->plan[rule->steps]);
+		r = read_step(c, obj, &c->plan[rule->steps]);
 		if (r >= 0)
-			r = check_rung(c, obj, rule->plan, rule->steps);
+			r = check_rung(c, obj, c->plan, rule->steps);
 		if (r < 0)
 			return r;
 		rule->steps++;

@@ -12,7 +12,7 @@ static const char *const maturity_names[] = { "experimental", "stable", NULL };
 
 struct top {
 	uint64_t version;
-	char id[KM_NAME_MAX], summary[KM_RULE_TEXT_MAX], why[KM_RULE_TEXT_MAX], owner[KM_NAME_MAX];
+	struct km_compile_words words;
 	int maturity, otherwise;
 	const cJSON *references, *scope, *when, *unless, *plan, *verify, *guard;
 };
@@ -21,10 +21,10 @@ struct top {
 
 static const struct km_json_field top_fields[] = {
 	{ "version", KM_JSON_COUNT, true, TOP(version), .min = 1, .max = 1 },
-	{ "id", KM_JSON_STRING, true, TOP(id), .size = KM_NAME_MAX },
-	{ "summary", KM_JSON_STRING, true, TOP(summary), .size = KM_RULE_TEXT_MAX },
-	{ "why", KM_JSON_STRING, true, TOP(why), .size = KM_RULE_TEXT_MAX },
-	{ "owner", KM_JSON_STRING, true, TOP(owner), .size = KM_NAME_MAX },
+	{ "id", KM_JSON_STRING, true, TOP(words.id), .size = KM_NAME_MAX },
+	{ "summary", KM_JSON_STRING, true, TOP(words.summary), .size = KM_RULE_TEXT_MAX },
+	{ "why", KM_JSON_STRING, true, TOP(words.why), .size = KM_RULE_TEXT_MAX },
+	{ "owner", KM_JSON_STRING, true, TOP(words.owner), .size = KM_NAME_MAX },
 	{ "maturity", KM_JSON_ENUM, true, TOP(maturity), .names = maturity_names },
 	{ "references", KM_JSON_ARRAY, false, TOP(references) },
 	{ "scope", KM_JSON_OBJECT, true, TOP(scope) },
@@ -76,24 +76,24 @@ int km_compile_scope(struct km_compile *c, const cJSON *node)
 		                    "the scope is both all services and a list");
 	if (!s.all && !s.services)
 		return km_json_fail(c->doc, node, c->err, remedy, "the scope is empty");
-	c->rule->all_services = s.all;
+	c->rule.all_services = s.all;
 	if (s.all)
 		return 0;
-	r = km_compile_strings(c, s.services, KM_SCOPE_MAX, "service", &c->rule->services);
+	r = km_compile_strings(c, s.services, KM_SCOPE_MAX, "service", &c->rule.services);
 	if (r < 0)
 		return r;
-	for (char **glob = c->rule->services; *glob; glob++)
+	for (char **glob = c->rule.services; *glob; glob++)
 		if (!(*glob)[strspn(*glob, "*")])
 			return km_json_fail(c->doc,
 			                    cJSON_GetArrayItem(s.services,
-			                                       (int)(glob - c->rule->services)),
+			                                       (int)(glob - c->rule.services)),
 			                    c->err, remedy, "the glob \"*\" means all services");
 	return 0;
 }
 
 int km_compile_references(struct km_compile *c, const cJSON *node)
 {
-	return km_compile_strings(c, node, KM_REFERENCES_MAX, "reference", &c->rule->references);
+	return km_compile_strings(c, node, KM_REFERENCES_MAX, "reference", &c->rule.references);
 }
 
 static bool id_is_good(const char *id)
@@ -110,10 +110,12 @@ static int take_words(struct km_compile *c, const cJSON *root, const struct top 
 {
 	const struct {
 		const char *key, *text;
-	} words[] = { { "summary", t->summary }, { "why", t->why }, { "owner", t->owner } };
-	struct km_rule *rule = c->rule;
+	} words[] = { { "summary", t->words.summary },
+		      { "why", t->words.why },
+		      { "owner", t->words.owner } };
+	struct km_rule *rule = &c->rule;
 
-	if (!id_is_good(t->id))
+	if (!id_is_good(t->words.id))
 		return km_json_fail(
 			c->doc, cJSON_GetObjectItemCaseSensitive(root, "id"), c->err,
 			"like \"memory-leak-to-limit\"",
@@ -125,28 +127,25 @@ static int take_words(struct km_compile *c, const cJSON *root, const struct top 
 			                    cJSON_GetObjectItemCaseSensitive(root, words[i].key),
 			                    c->err, "say it in a sentence", "\"%s\" is empty",
 			                    words[i].key);
-	km_copy(rule->id, sizeof(rule->id), t->id);
-	km_copy(rule->summary, sizeof(rule->summary), t->summary);
-	km_copy(rule->why, sizeof(rule->why), t->why);
-	km_copy(rule->owner, sizeof(rule->owner), t->owner);
-	rule->key = km_hash(rule->id, strlen(rule->id));
+	c->words = t->words;
+	rule->key = km_hash(t->words.id, strlen(t->words.id));
 	rule->stable = t->maturity == 1;
 	rule->otherwise = (enum km_otherwise)t->otherwise;
 	return 0;
 }
 
 /* "memory" of ".../memory/leak.json". */
-static void take_file(struct km_rule *rule, const char *file)
+static void take_file(struct km_compile_words *words, const char *file)
 {
 	const char *end = strrchr(file, '/'), *begin = end;
 
-	km_copy(rule->file, sizeof(rule->file), file);
+	km_copy(words->file, sizeof(words->file), file);
 	if (!end)
 		return;
 	while (begin > file && begin[-1] != '/')
 		begin--;
-	if ((size_t)(end - begin) < sizeof(rule->rule_class))
-		memcpy(rule->rule_class, begin, (size_t)(end - begin));
+	if ((size_t)(end - begin) < sizeof(words->rule_class))
+		memcpy(words->rule_class, begin, (size_t)(end - begin));
 }
 
 static int compile_parts(struct km_compile *c, const struct top *t)
@@ -156,9 +155,9 @@ static int compile_parts(struct km_compile *c, const struct top *t)
 	if (r >= 0 && t->references)
 		r = km_compile_references(c, t->references);
 	if (r >= 0)
-		r = km_compile_condition(c, t->when, c->rule->when);
+		r = km_compile_condition(c, t->when, c->when);
 	if (r >= 0 && t->unless)
-		r = km_compile_condition(c, t->unless, c->rule->unless);
+		r = km_compile_condition(c, t->unless, c->unless);
 	if (r >= 0)
 		r = km_compile_plan(c, t->plan);
 	if (r >= 0)
@@ -183,34 +182,43 @@ static int compile(struct km_compile *c, const cJSON *root)
 	if (r >= 0)
 		r = compile_parts(c, &t);
 	if (r >= 0)
-		r = km_sha256(&span, 1, c->rule->digest);
+		r = km_sha256(&span, 1, c->rule.digest);
 	if (r < 0)
 		return r;
-	take_file(c->rule, c->in->file);
+	take_file(&c->words, c->in->file);
 	if (c->in->warn)
 		km_compile_warnings(c, root);
 	return 0;
 }
 
+static void km_compile_clear(struct km_compile **c)
+{
+	if (!*c)
+		return;
+	km_compile_free_strings((*c)->rule.services);
+	km_compile_free_strings((*c)->rule.references);
+	free(*c);
+}
+
 int km_rule_check(const struct km_rule_text *in, struct km_error *err, struct km_rule **ret)
 {
 	km_autofree(km_json_freep) struct km_json *doc = NULL;
-	km_autofree(km_rule_freep) struct km_rule *rule = NULL;
-	struct km_compile c = { .in = in, .err = err };
+	km_autofree(km_compile_clear) struct km_compile *c = NULL;
 	int r = km_json_parse(in->text, in->len, in->file, err, &doc);
 
 	if (r < 0)
 		return r;
-	rule = calloc(1, sizeof(*rule));
-	if (!rule)
+	c = calloc(1, sizeof(*c));
+	if (!c)
 		return -ENOMEM;
-	c.doc = doc;
-	c.rule = rule;
-	r = compile(&c, km_json_root(doc));
-	if (r < 0)
-		return r;
-	*ret = km_take(rule);
-	return 0;
+	c->in = in;
+	c->doc = doc;
+	c->err = err;
+	c->rule.when = c->when;
+	c->rule.unless = c->unless;
+	c->rule.plan = c->plan;
+	r = compile(c, km_json_root(doc));
+	return r < 0 ? r : km_compile_pack(c, ret);
 }
 
 int km_rule_compile(const char *text, size_t len, const char *file, struct km_error *err,
@@ -219,14 +227,4 @@ int km_rule_compile(const char *text, size_t len, const char *file, struct km_er
 	const struct km_rule_text in = { .text = text, .len = len, .file = file };
 
 	return km_rule_check(&in, err, ret);
-}
-
-struct km_rule *km_rule_free(struct km_rule *r)
-{
-	if (!r)
-		return NULL;
-	km_compile_free_strings(r->services);
-	km_compile_free_strings(r->references);
-	free(r);
-	return NULL;
 }

@@ -98,22 +98,19 @@ struct km_guard_spec {
 	uint64_t approval_ns;      /* how long an approval may be waited for, 1 h by default */
 };
 
+/* As large as what it says: conditions, steps and words lie behind the struct, in one block. */
 struct km_rule {
-	char id[KM_NAME_MAX];
-	char file[KM_NAME_MAX];
-	char summary[KM_RULE_TEXT_MAX];
-	char why[KM_RULE_TEXT_MAX];
-	char owner[KM_NAME_MAX];
-	char rule_class[KM_NAME_MAX]; /* the folder's name, or "" */
-	bool stable;                  /* maturity */
-	uint64_t key;                 /* km_hash of id: key in tables */
-	uint8_t digest[32];           /* SHA-256 of the text */
+	const char *id, *file, *summary, *why, *owner;
+	const char *rule_class; /* the folder's name, or "" */
+	bool stable;            /* maturity */
+	uint64_t key;           /* km_hash of id: key in tables */
+	uint8_t digest[32];     /* SHA-256 of the text */
 	bool all_services;
-	char **services;   /* globs, NULL-terminated; NULL: all_services */
-	char **references; /* for people, NULL-terminated; NULL: none */
-	struct km_cond when[KM_CONDITIONS_MAX];
-	struct km_cond unless[KM_CONDITIONS_MAX]; /* unless[0].span == 0: none */
-	struct km_step plan[KM_STEPS_MAX];
+	char **services;              /* globs, NULL-terminated; NULL: all_services */
+	char **references;            /* for people, NULL-terminated; NULL: none */
+	const struct km_cond *when;   /* when[0].span of them */
+	const struct km_cond *unless; /* unless[0].span == 0: none */
+	const struct km_step *plan;
 	unsigned int steps;
 	struct km_verify_spec verify;
 	enum km_otherwise otherwise;

@@ -57,8 +57,8 @@ static int read_below(struct km_compile *c, const cJSON *node)
 		return r;
 	if (b.share <= 0)
 		return km_json_fail(c->doc, node, c->err, "like \"50%\"", "no level is below 0 %%");
-	c->rule->verify.below_resource = b.resource;
-	c->rule->verify.below = b.share;
+	c->rule.verify.below_resource = b.resource;
+	c->rule.verify.below = b.share;
 	return 0;
 }
 
@@ -87,10 +87,10 @@ static bool stops(const struct km_rule *rule)
 /* What no outcome could ever satisfy. */
 static int refuse_impossible(struct km_compile *c, const cJSON *obj)
 {
-	const struct km_verify_spec *v = &c->rule->verify;
+	const struct km_verify_spec *v = &c->rule.verify;
 	const cJSON *gone = cJSON_GetObjectItemCaseSensitive(obj, "forecast_gone");
 
-	if (v->forecast_gone && !km_cond_has(c->rule->when, KM_COND_FORECAST))
+	if (v->forecast_gone && !km_cond_has(c->rule.when, KM_COND_FORECAST))
 		return km_json_fail(c->doc, gone, c->err, "remove it, or ask for what is measured",
 		                    "no forecast in \"when\" could be gone");
 	if (v->up_for_ns > v->within_ns)
@@ -98,7 +98,7 @@ static int refuse_impossible(struct km_compile *c, const cJSON *obj)
 			c->doc, cJSON_GetObjectItemCaseSensitive(obj, "up_for"), c->err,
 			"make \"within\" longer",
 			"\"up_for\" is longer than \"within\", this cannot hold in time");
-	if (v->up && stops(c->rule))
+	if (v->up && stops(&c->rule))
 		return km_json_fail(c->doc, obj, c->err, "use {\"not_measured\": true}",
 		                    "a service that the plan stops is not up");
 	return 0;
@@ -106,7 +106,7 @@ static int refuse_impossible(struct km_compile *c, const cJSON *obj)
 
 static int read_that(struct km_compile *c, const cJSON *obj)
 {
-	struct km_verify_spec *v = &c->rule->verify;
+	struct km_verify_spec *v = &c->rule.verify;
 	struct that t = { 0 };
 	int r = km_json_read(c->doc, obj, that_fields, &t, c->err);
 
@@ -137,9 +137,9 @@ int km_compile_verify(struct km_compile *c, const cJSON *node)
 		r = refuse_false(c, node);
 	if (r < 0)
 		return r;
-	c->rule->verify.below_resource = KM_RESOURCE_MAX;
-	c->rule->verify.within_ns = v.within_ns;
-	c->rule->verify.none = v.not_measured;
+	c->rule.verify.below_resource = KM_RESOURCE_MAX;
+	c->rule.verify.within_ns = v.within_ns;
+	c->rule.verify.none = v.not_measured;
 	if (v.not_measured && node->child->next)
 		return km_json_fail(c->doc, node->child->next, c->err, forms,
 		                    "what is not measured has no condition");

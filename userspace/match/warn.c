@@ -25,7 +25,7 @@ static const struct km_step *disrupting(const struct km_rule *rule)
 
 static void warn_of_reach(struct km_compile *c, const cJSON *root)
 {
-	const struct km_rule *rule = c->rule;
+	const struct km_rule *rule = &c->rule;
 
 	if (!disrupting(rule) || rule->guard.mode != KM_AUTO)
 		return;
@@ -39,10 +39,10 @@ static void warn_of_reach(struct km_compile *c, const cJSON *root)
 
 static void warn_of_times(struct km_compile *c, const cJSON *root)
 {
-	const struct km_guard_spec *g = &c->rule->guard;
+	const struct km_guard_spec *g = &c->rule.guard;
 	const cJSON *guard = member(root, "guard");
 
-	if (g->cooldown_ns && g->cooldown_ns < c->rule->verify.within_ns)
+	if (g->cooldown_ns && g->cooldown_ns < c->rule.verify.within_ns)
 		km_compile_warn(c, member(guard, "cooldown"),
 		                "make it as long as the \"within\" of \"verify\" at least",
 		                "the cooldown is over before it is known whether the act helped");
@@ -76,6 +76,6 @@ static const struct km_cond *warn_of_absent_events(struct km_compile *c, const c
 void km_compile_warnings(struct km_compile *c, const cJSON *root)
 {
 	warn_of_reach(c, root);
-	warn_of_absent_events(c, member(root, "when"), c->rule->when, false);
+	warn_of_absent_events(c, member(root, "when"), c->rule.when, false);
 	warn_of_times(c, root);
 }

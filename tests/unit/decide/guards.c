@@ -253,7 +253,7 @@ static void a_service_that_is_down_may_be_started_whatever_its_group(void **stat
 	struct world *t = *state;
 
 	start_rule(t)->guard.min_healthy = 2;
-	start_rule(t)->plan[0].verb = KM_RESTART;
+	plan_of(start_rule(t))[0].verb = KM_RESTART;
 	t->service[1]->state = KM_SERVICE_DOWN;
 	t->service[2]->state = KM_SERVICE_DOWN;
 	assert_int_equal(dies(t, 0), 0);

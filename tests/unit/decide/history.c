@@ -39,7 +39,7 @@ static void tighten(struct world *t)
 	                "\"host\":{\"count\":9,\"per\":\"1m\"}}}");
 	leak_rule(t)->guard.cooldown_ns = 5 * SECOND;
 	leak_rule(t)->guard.min_healthy = 1;
-	leak_rule(t)->plan[1] = leak_rule(t)->plan[0];
+	plan_of(leak_rule(t))[1] = plan_of(leak_rule(t))[0];
 	leak_rule(t)->steps = 2;
 }
 

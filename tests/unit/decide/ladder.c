@@ -10,10 +10,10 @@ static uint64_t begin_repair(struct world *t)
 
 static void two_rungs(struct world *t)
 {
-	leak_rule(t)->plan[0].verb = KM_SEND_SIGNAL;
-	leak_rule(t)->plan[0].signal = 10;
-	leak_rule(t)->plan[1].verb = KM_RESTART;
-	leak_rule(t)->plan[1].timeout_ns = 5 * SECOND;
+	plan_of(leak_rule(t))[0].verb = KM_SEND_SIGNAL;
+	plan_of(leak_rule(t))[0].signal = 10;
+	plan_of(leak_rule(t))[1].verb = KM_RESTART;
+	plan_of(leak_rule(t))[1].timeout_ns = 5 * SECOND;
 	leak_rule(t)->steps = 2;
 }
 
@@ -243,8 +243,8 @@ static void a_notification_before_a_repair_is_not_waited_for(void **state)
 	struct world *t = *state;
 	uint64_t id;
 
-	leak_rule(t)->plan[1] = leak_rule(t)->plan[0];
-	leak_rule(t)->plan[0].verb = KM_NOTIFY;
+	plan_of(leak_rule(t))[1] = plan_of(leak_rule(t))[0];
+	plan_of(leak_rule(t))[0].verb = KM_NOTIFY;
 	leak_rule(t)->steps = 2;
 	leak_rule(t)->guard.cooldown_ns = MINUTE;
 	id = begin_repair(t);
@@ -258,7 +258,7 @@ static void a_rule_that_only_notifies_does_so_once_while_it_speaks(void **state)
 	struct world *t = *state;
 	uint64_t id;
 
-	leak_rule(t)->plan[0].verb = KM_NOTIFY;
+	plan_of(leak_rule(t))[0].verb = KM_NOTIFY;
 	leak_rule(t)->otherwise = KM_ELSE_NEXT;
 	id = begin_repair(t);
 	expect_nothing(t);
@@ -275,7 +275,7 @@ static void a_notification_behind_repairs_ends_the_ladder(void **state)
 	struct world *t = *state;
 	uint64_t id;
 
-	leak_rule(t)->plan[1].verb = KM_NOTIFY;
+	plan_of(leak_rule(t))[1].verb = KM_NOTIFY;
 	leak_rule(t)->steps = 2;
 	leak_rule(t)->otherwise = KM_ELSE_NEXT;
 	id = begin_repair(t);
@@ -299,7 +299,7 @@ static void a_concluding_notification_is_over_with_any_outcome(void **state)
 
 		assert_int_equal(world_setup(&s), 0);
 		t = s;
-		leak_rule(t)->plan[0].verb = KM_NOTIFY;
+		plan_of(leak_rule(t))[0].verb = KM_NOTIFY;
 		assert_int_equal(speak(t, leak_rule(t), 0), 0);
 		assert_int_equal(expect(t, KM_ANSWER_ACT)->id, 1);
 		expect(t, KM_ANSWER_ESCALATE);

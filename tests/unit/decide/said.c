@@ -130,7 +130,7 @@ static void a_far_forecast_is_told_in_hours(void **state)
 	f.eta_s = 7200;
 	f.eta_lo_s = 3600;
 	f.eta_hi_s = 1e300;
-	leak_rule(t)->when[0] =
+	when_of(leak_rule(t))[0] =
 		(struct km_cond){ .op = KM_COND_FORECAST, .line = 3, .span = 1, .p = 0.8 };
 	assert_int_equal(km_decide_match(t->decide, &t->w, &m), 0);
 	assert_non_null(strstr(expect(t, KM_ANSWER_ACT)->reason,
@@ -233,12 +233,12 @@ static void verbs_carry_what_they_need(void **state)
 	assert_int_equal(km_buf_new(65536, &b), 0);
 	world_policy(t, "{\"version\":1,\"verbs\":[\"signal\",\"raise_limit\"],"
 	                "\"services\":[\"app-*\"]}");
-	leak_rule(t)->plan[0].verb = KM_SEND_SIGNAL;
-	leak_rule(t)->plan[0].signal = 10;
+	plan_of(leak_rule(t))[0].verb = KM_SEND_SIGNAL;
+	plan_of(leak_rule(t))[0].signal = 10;
 	assert_int_equal(speak(t, leak_rule(t), 0), 0);
 	assert_non_null(strstr(text_of(expect(t, KM_ANSWER_ACT), b), "\"signal\":10,"));
-	leak_rule(t)->plan[0].verb = KM_RAISE_LIMIT;
-	leak_rule(t)->plan[0].limit = 4096;
+	plan_of(leak_rule(t))[0].verb = KM_RAISE_LIMIT;
+	plan_of(leak_rule(t))[0].limit = 4096;
 	assert_int_equal(speak(t, leak_rule(t), 1), 0);
 	assert_non_null(strstr(text_of(expect(t, KM_ANSWER_ACT), b), "\"limit\":4096,"));
 }
@@ -247,9 +247,11 @@ static void a_reason_that_is_too_long_is_cut_at_a_characters_end(void **state)
 {
 	struct world *t = *state;
 	const struct km_decision *d;
+	char id[KM_NAME_MAX];
 
 	for (size_t i = 0; i + 3 < KM_NAME_MAX; i += 2)
-		memcpy(leak_rule(t)->id + i, "\xc3\xa4", 3);
+		memcpy(id + i, "\xc3\xa4", 3);
+	leak_rule(t)->id = id;
 	assert_int_equal(speak(t, leak_rule(t), 0), 0);
 	d = expect(t, KM_ANSWER_ACT);
 	assert_true(strlen(d->reason) >= KM_NAME_MAX - 2);

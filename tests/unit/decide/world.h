@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/text.h"
 #include "decide/internal.h"
+#include "lib/rule.h"
 
 #define SECOND   KM_NS_PER_S
 #define MINUTE   (60 * KM_NS_PER_S)
@@ -80,19 +81,15 @@ static inline void world_rules(struct world *t)
 	static struct km_error err;
 
 	for (unsigned int i = 0; i < RULES; i++) {
-		struct km_rule *r = calloc(1, sizeof(*r));
+		struct km_rule *r = build_rule(ids[i]);
 
-		assert_non_null(r);
-		km_copy(r->id, sizeof(r->id), ids[i]);
-		r->key = km_hash(ids[i], strlen(ids[i]));
 		r->all_services = true;
 		r->steps = 1;
-		r->plan[0].verb = i == 0 ? KM_RESTART : i == 1 ? KM_NOTIFY : KM_START;
-		r->plan[0].timeout_ns = 30 * SECOND;
+		plan_of(r)[0].verb = i == 0 ? KM_RESTART : i == 1 ? KM_NOTIFY : KM_START;
+		plan_of(r)[0].timeout_ns = 30 * SECOND;
 		r->verify.within_ns = 20 * SECOND;
 		r->verify.up = true;
 		r->verify.up_for_ns = 5 * SECOND;
-		r->verify.below_resource = KM_RESOURCE_MAX;
 		r->otherwise = i == 1 ? KM_ELSE_QUARANTINE : KM_ELSE_ESCALATE;
 		r->guard.mode = KM_AUTO;
 		r->guard.approval_ns = 60 * MINUTE;

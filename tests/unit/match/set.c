@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/text.h"
+#include "lib/rule.h"
 #include "support.h"
 
 static struct km_rule *named(const char *id, const char *file)
@@ -82,15 +83,12 @@ static void a_host_has_at_most_so_many_rules(void **state)
 	static struct km_rule *many[KM_RULES_MAX + 1];
 	struct km_rules *s = NULL;
 	struct km_error err;
-	char id[32];
+	static char id[KM_RULES_MAX + 1][8];
 
 	(void)state;
 	for (size_t i = 0; i <= KM_RULES_MAX; i++) {
-		many[i] = calloc(1, sizeof(*many[i]));
-		assert_non_null(many[i]);
-		snprintf(id, sizeof(id), "r%zu", i);
-		km_copy(many[i]->id, sizeof(many[i]->id), id);
-		many[i]->key = km_hash(id, strlen(id));
+		snprintf(id[i], sizeof(id[i]), "r%u", (unsigned int)i % 100000);
+		many[i] = build_rule(id[i]);
 	}
 	assert_int_equal(km_rules_new(many, KM_RULES_MAX + 1, &err, &s), -E2BIG);
 	assert_int_equal(km_rules_new(many, KM_RULES_MAX, &err, &s), 0);

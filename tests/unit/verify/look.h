@@ -14,7 +14,7 @@
 #include <math.h>
 
 #include "base/buf.h"
-#include "base/text.h"
+#include "lib/rule.h"
 #include "verify/internal.h"
 
 #define SECOND KM_NS_PER_S
@@ -39,12 +39,8 @@ static inline int setup(void **state)
 	assert_non_null(l);
 	assert_int_equal(km_verify_new(&l->v), 0);
 	assert_int_equal(km_predict_new(&l->predict), 0);
-	l->rule = calloc(1, sizeof(*l->rule));
-	assert_non_null(l->rule);
-	km_copy(l->rule->id, sizeof(l->rule->id), "leak");
-	l->rule->key = km_hash("leak", 4);
+	l->rule = build_rule("leak");
 	l->rule->verify.within_ns = 20 * SECOND;
-	l->rule->verify.below_resource = KM_RESOURCE_MAX;
 	assert_int_equal(km_rules_new(&l->rule, 1, &err, &l->rules), 0);
 	l->now_ns = BEGIN;
 	l->service.id = 42;

@@ -142,7 +142,7 @@ static int feed_cb(void *userdata, const void *raw, size_t len)
 /* The other rules stand in for the trace's own, which are left out; configuration stays. */
 static int on_text(struct replay *r, const struct km_raw_text *t)
 {
-	if (!r->replaced || t->kind == KM_TEXT_CONFIG)
+	if (!r->replaced || t->kind == KM_TEXT_CONFIG || t->kind == KM_TEXT_SERVICES)
 		return feed_cb(r, t, t->hdr.size);
 	if (t->kind == KM_TEXT_COMMIT)
 		return km_texts_save(&r->other, t->hdr.ktime_ns, feed_cb, r);

@@ -236,7 +236,7 @@ void km_command_advance(struct km_act *act)
 
 static void terminate(const struct km_child *c)
 {
-	km_pidfd_kill(c->pidfd, SIGTERM);
+	km_pidfd_kill(c->pidfd, c->def->stop_signal);
 	km_pidfd_kill(c->pidfd, SIGCONT); /* a stopped one could not end */
 }
 

@@ -8,9 +8,18 @@
 #include "base/json.h"
 
 #define KM_CONFIG_BYTES_MAX KM_JSON_BYTES_MAX
+/* Files in services.d: one a service at the most. */
+#define KM_SERVICE_FILES_MAX KM_SERVICES_MAX
 /* Strings of one command, and bytes of one of them, terminator included. */
 #define KM_ARGV_MAX 64
 #define KM_ARG_MAX  4096
+/* Labels of one service, and bytes of a name or value, terminator included: as much as people read. */
+#define KM_LABELS_MAX 16
+#define KM_LABEL_MAX  64
+/* Services that one needs directly. */
+#define KM_NEEDS_MAX 32
+/* Digits of a container's id that are shown, and are its name where it has no other. */
+#define KM_CONTAINER_SHOWN 12
 
 enum km_service_kind {
 	KM_BY_UNIT = 0,   /* systemd unit, by name */
@@ -31,6 +40,11 @@ struct km_service_limits {
 	uint64_t nofile;       /* soft and hard RLIMIT_NOFILE */
 };
 
+struct km_label {
+	char name[KM_LABEL_MAX];
+	char value[KM_LABEL_MAX];
+};
+
 struct km_service_def {
 	char name[KM_NAME_MAX];
 	enum km_service_kind kind;
@@ -42,7 +56,14 @@ struct km_service_def {
 	uint64_t stop_timeout_ns; /* SIGTERM to SIGKILL, 10 s by default */
 	uint32_t instances;       /* how many services share its "group", itself included */
 	char group[KM_NAME_MAX];  /* instances of one service, for minimum healthy; empty: none */
-	bool autostart; /* supervised commands: start when kmend starts; true by default */
+	struct km_label *labels;  /* as written, owned */
+	size_t label_count;
+	char **need_names; /* services without which it cannot work, NULL-terminated, owned */
+	size_t *needs;     /* their places in the configuration's services, owned */
+	size_t need_count;
+	uint32_t rank;   /* 0: needs nothing; else one more than the highest rank that it needs */
+	int stop_signal; /* of a supervised command, SIGTERM by default */
+	bool autostart;  /* supervised commands: start when kmend starts; true by default */
 };
 
 struct km_settings {
@@ -60,15 +81,42 @@ struct km_config {
 };
 
 /* Service names: letters, digits and . _ @ : -, not first . or -. No two services have one name, or
- * are found by the same unit, cgroup and so on.
+ * are found by the same unit, cgroup and so on, whichever texts they are in.
  *
  * TEXT NULL: the embedded defaults (no service, observe only). -EBADMSG with *ERR. */
 int km_config_compile(const char *text, size_t len, const char *file, struct km_error *err,
                       struct km_config **ret);
+
+/* One of several texts of a configuration. */
+struct km_config_text {
+	const char *file;
+	const char *bytes;
+	size_t len;
+	bool services_only; /* a file of services.d: no settings */
+};
+/* All texts as one; their order decides nothing but which of two errors is told. */
+int km_config_compile_texts(const struct km_config_text *texts, size_t count, struct km_error *err,
+                            struct km_config **ret);
 struct km_config *km_config_free(struct km_config *c);
 KM_DEFINE_FREEP(struct km_config, km_config_free)
 
 /* NULL if there is none. The config's. */
 const struct km_service_def *km_config_service(const struct km_config *c, const char *name);
+
+/* Places in a configuration's services. */
+struct km_service_set {
+	uint64_t bits[KM_SERVICES_MAX / 64];
+};
+
+static inline bool km_service_set_has(const struct km_service_set *s, size_t place)
+{
+	return s->bits[place / 64] >> place % 64 & 1;
+}
+
+/* All that D needs, directly or through others. */
+void km_config_needed(const struct km_config *c, const struct km_service_def *d,
+                      struct km_service_set *ret);
+/* The value of D's label NAME; NULL: it has none. */
+const char *km_config_label(const struct km_service_def *d, const char *name);
 
 #endif

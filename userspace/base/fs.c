@@ -142,13 +142,15 @@ static void close_dir(DIR **d)
 		closedir(*d);
 }
 
-static bool wanted(int fd, const struct dirent *e, const char *suffix)
+static bool wanted(int fd, const struct dirent *e, const char *suffix, bool any)
 {
 	size_t len = strlen(e->d_name), cut = strlen(suffix);
 	struct stat st;
 
 	if (e->d_name[0] == '.' || len < cut || strcmp(e->d_name + len - cut, suffix) != 0)
 		return false;
+	if (any)
+		return true;
 	if (e->d_type != DT_UNKNOWN)
 		return e->d_type == DT_REG;
 	return fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
@@ -160,14 +162,14 @@ static int by_bytes(const void *a, const void *b)
 }
 
 /* All wanted names of DIR into *NAMES, which may have moved; their number or negative errno. */
-static ssize_t collect_names(DIR *dir, const char *suffix, size_t max, char ***names)
+static ssize_t collect_names(DIR *dir, const char *suffix, bool any, size_t max, char ***names)
 {
 	const struct dirent *e;
 	size_t count = 0;
 	char **bigger;
 
 	while (errno = 0, (e = readdir(dir)) != NULL) {
-		if (!wanted(dirfd(dir), e, suffix))
+		if (!wanted(dirfd(dir), e, suffix, any))
 			continue;
 		if (count == max)
 			return -E2BIG;
@@ -183,7 +185,7 @@ static ssize_t collect_names(DIR *dir, const char *suffix, size_t max, char ***n
 	return errno ? -errno : (ssize_t)count;
 }
 
-int km_fs_list(int dir_fd, const char *suffix, size_t max, char ***ret)
+static int list(int dir_fd, const char *suffix, bool any, size_t max, char ***ret)
 {
 	km_autofree(km_fs_free_namesp) char **names = calloc(1, sizeof(*names));
 	km_autofree(close_dir) DIR *dir = NULL;
@@ -198,10 +200,20 @@ int km_fs_list(int dir_fd, const char *suffix, size_t max, char ***ret)
 	if (!dir)
 		return -errno;
 	km_take_fd(&fd);
-	n = collect_names(dir, suffix ? suffix : "", max, &names);
+	n = collect_names(dir, suffix ? suffix : "", any, max, &names);
 	if (n < 0)
 		return n;
 	qsort(names, n, sizeof(*names), by_bytes);
 	*ret = km_take(names);
 	return 0;
+}
+
+int km_fs_list(int dir_fd, const char *suffix, size_t max, char ***ret)
+{
+	return list(dir_fd, suffix, false, max, ret);
+}
+
+int km_fs_list_any(int dir_fd, const char *suffix, size_t max, char ***ret)
+{
+	return list(dir_fd, suffix, true, max, ret);
 }

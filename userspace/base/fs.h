@@ -28,6 +28,8 @@ int km_fs_make_dir(const char *path, unsigned int mode, int *ret_fd);
 /* Names in the directory, sorted bytewise: regular files with SUFFIX (NULL: any), none that begins
  * with a dot. *RET is NULL-terminated and freed with km_fs_free_names(). At most MAX (-E2BIG). */
 int km_fs_list(int dir_fd, const char *suffix, size_t max, char ***ret);
+/* The same with what is no regular file: refused where it is opened, not overlooked. */
+int km_fs_list_any(int dir_fd, const char *suffix, size_t max, char ***ret);
 char **km_fs_free_names(char **names);
 KM_DEFINE_FREEP(char *, km_fs_free_names)
 

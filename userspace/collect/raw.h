@@ -46,6 +46,7 @@ enum km_text_kind {
 	KM_TEXT_POLICY = 1,
 	KM_TEXT_RULE = 2,
 	KM_TEXT_COMMIT = 3,
+	KM_TEXT_SERVICES = 4, /* a file of services.d */
 	KM_TEXT_KIND_MAX
 };
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -69,6 +70,33 @@ static int add_rules(struct km_texts *t, const char *dir, struct km_error *err)
 	return r < 0 ? r : km_rule_walk(fd, add_rule, t, err);
 }
 
+/* The files of services.d beside the configuration file, in the order of their names. */
+static int add_services(struct km_texts *t, const char *config, struct km_error *err)
+{
+	const char *slash = strrchr(config, '/');
+	km_autofree(km_fs_free_namesp) char **names = NULL;
+	km_autoclose int fd = -1;
+	char dir[KM_PATH_MAX], path[KM_PATH_MAX + NAME_MAX + 2];
+	int r;
+
+	snprintf(dir, sizeof(dir), "%.*sservices.d", slash ? (int)(slash + 1 - config) : 0, config);
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0 && errno == ENOENT)
+		return 0;
+	r = fd < 0 ? -errno : km_fs_list_any(fd, ".json", KM_SERVICE_FILES_MAX, &names);
+	if (r < 0) {
+		km_copy(err->file, sizeof(err->file), dir);
+		snprintf(err->what, sizeof(err->what), "cannot list the services: %s",
+		         strerror(-r));
+		return r;
+	}
+	for (char **n = names; *n && r == 0; n++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, *n);
+		r = add_file(t, KM_TEXT_SERVICES, AT_FDCWD, path, err);
+	}
+	return r;
+}
+
 int km_setup_read_texts(const struct km_daemon_opts *opts, struct km_texts *ret,
                         struct km_error *err)
 {
@@ -78,6 +106,8 @@ int km_setup_read_texts(const struct km_daemon_opts *opts, struct km_texts *ret,
 	*err = (struct km_error){ 0 };
 	if (opts->config)
 		r = add_file(&t, KM_TEXT_CONFIG, AT_FDCWD, opts->config, err);
+	if (r == 0 && opts->config)
+		r = add_services(&t, opts->config, err);
 	if (r == 0 && opts->rules)
 		r = add_rules(&t, opts->rules, err);
 	if (r < 0) {

@@ -18,6 +18,7 @@ static const char *const text_names[KM_TEXT_KIND_MAX] = {
 	[KM_TEXT_POLICY] = "policy",
 	[KM_TEXT_RULE] = "rule",
 	[KM_TEXT_COMMIT] = "commit",
+	[KM_TEXT_SERVICES] = "services",
 };
 
 static const char *const outcome_names[KM_OUT_STATE_MAX] = {

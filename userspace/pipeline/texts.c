@@ -93,8 +93,8 @@ static int compile_one(const struct km_text *x, struct km_error *err, struct com
 {
 	switch (x->kind) {
 	case KM_TEXT_CONFIG:
-		c->set.config = km_config_free(c->set.config);
-		return km_config_compile(x->bytes, x->len, x->file, err, &c->set.config);
+	case KM_TEXT_SERVICES:
+		return 0; /* compile_config() took them together */
 	case KM_TEXT_POLICY:
 		c->set.policy = km_policy_free(c->set.policy);
 		return km_policy_compile(x->bytes, x->len, x->file, err, &c->set.policy);
@@ -110,13 +110,36 @@ static int compile_one(const struct km_text *x, struct km_error *err, struct com
 	return -EBADMSG;
 }
 
+/* The configuration file, the last one if there are several, and all files of services. */
+static int compile_config(const struct km_texts *t, struct km_error *err, struct km_config **ret)
+{
+	struct km_config_text *texts = calloc(t->count + 1, sizeof(*texts));
+	size_t n = 1;
+	int r;
+
+	if (!texts)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->count; i++) {
+		const struct km_text *x = &t->text[i];
+		struct km_config_text c = { x->file, x->bytes, x->len,
+			                    x->kind == KM_TEXT_SERVICES };
+
+		if (x->kind == KM_TEXT_CONFIG)
+			texts[0] = c;
+		else if (x->kind == KM_TEXT_SERVICES)
+			texts[n++] = c;
+	}
+	r = texts[0].file ? km_config_compile_texts(texts, n, err, ret)
+	                  : km_config_compile_texts(texts + 1, n - 1, err, ret);
+	free(texts);
+	return r;
+}
+
 static int complete(struct compiling *c, struct km_error *err)
 {
 	int r = 0;
 
-	if (!c->set.config)
-		r = km_config_compile(NULL, 0, "(defaults)", err, &c->set.config);
-	if (r == 0 && !c->set.policy)
+	if (!c->set.policy)
 		r = km_policy_compile(NULL, 0, "(defaults)", err, &c->set.policy);
 	if (r == 0)
 		r = km_rules_new(c->rules, c->count, err, &c->set.rules);
@@ -128,11 +151,12 @@ static int complete(struct compiling *c, struct km_error *err)
 int km_texts_compile(const struct km_texts *t, struct km_error *err, struct km_set *ret)
 {
 	km_autofree(compiling_clear) struct compiling c = { 0 };
-	int r = 0;
+	int r;
 
 	c.rules = calloc(t->count + 1, sizeof(struct km_rule *));
 	if (!c.rules)
 		return -ENOMEM;
+	r = compile_config(t, err, &c.set.config);
 	for (size_t i = 0; i < t->count && r == 0; i++)
 		r = compile_one(&t->text[i], err, &c);
 	if (r == 0)

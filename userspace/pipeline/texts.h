@@ -5,9 +5,9 @@
 
 #include "match/rule.h"
 
-/* All texts of a set together: 8,192 rules of 4 KiB. */
+/* All texts of a set together: 8,192 rules of 4 KiB. One configuration, one policy. */
 #define KM_TEXTS_BYTES_MAX (32 * 1024 * 1024)
-#define KM_TEXTS_MAX       (KM_RULES_MAX + 2)
+#define KM_TEXTS_MAX       (KM_RULES_MAX + KM_SERVICE_FILES_MAX + 2)
 
 struct km_text {
 	enum km_text_kind kind;

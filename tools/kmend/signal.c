@@ -7,7 +7,8 @@
 
 static const struct km_column columns[] = {
 	{ "NAME", "name", KM_CELL_TEXT },
-	{ "ON", "available", KM_CELL_YES },
+	{ "STATE", "state", KM_CELL_TEXT },
+	{ "TIER", "tier", KM_CELL_TEXT },
 	{ "RECORDS", "records", KM_CELL_TEXT },
 	{ "PER", "per", KM_CELL_TEXT },
 	{ "UNIT", "unit", KM_CELL_TEXT },

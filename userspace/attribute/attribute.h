@@ -56,6 +56,15 @@ struct km_service {
 	struct km_ending last;
 };
 
+/* Hosts, filesystems, devices and endpoints are rows like services, so that levels, forecasts and
+ * rules work on them unchanged: named "host", "fs:/var", "dev:vda", "SERVICE>10.0.0.5:5432". They
+ * have no processes and nothing can be done to them. */
+static inline enum km_entity km_service_entity(const struct km_service *s)
+{
+	return s->kind <= KM_BY_COMMAND ? KM_ENTITY_SERVICE
+	                                : (enum km_entity)(s->kind - KM_BY_COMMAND);
+}
+
 /* What happened to a service just now. */
 enum km_event {
 	KM_EV_NONE = 0,

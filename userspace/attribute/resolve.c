@@ -129,10 +129,7 @@ static bool defined_here(const struct km_service_def *d, const char *path, const
 	case KM_BY_CONTAINER:
 		id = container_id(s, len, &n);
 		return id && strlen(d->match) <= n && !memcmp(d->match, id, strlen(d->match));
-	case KM_BY_EXECUTABLE:
-	case KM_BY_PIDFILE:
-	case KM_BY_COMMAND:
-	case KM_SERVICE_KIND_MAX:
+	default:
 		break;
 	}
 	return false;

@@ -119,13 +119,26 @@ void km_service_left(struct km_attribute *a, struct km_service_row *s, struct km
 		elect_main(a, s);
 }
 
+static bool forgettable(const struct km_service_row *s, uint64_t since_ns, uint64_t now_ns)
+{
+	if (now_ns <= since_ns + KM_FORGET_NS)
+		return false;
+	return km_service_entity(&s->pub) != KM_ENTITY_SERVICE ||
+	       (!s->pub.defined && s->pub.state != KM_SERVICE_UP && s->pub.processes == 0 &&
+	        !s->dirty);
+}
+
 void km_service_forget_old(struct km_attribute *a, uint64_t now_ns)
 {
 	struct km_service_row *s;
 	uint32_t slot = 0;
 
-	while ((s = km_table_next(a->services, &slot)))
-		if (!s->pub.defined && s->pub.state != KM_SERVICE_UP && s->pub.processes == 0 &&
-		    !s->dirty && now_ns > s->pub.since_ns + KM_FORGET_NS)
-			km_table_drop(a->services, &s->pub.id);
+	while ((s = km_table_next(a->services, &slot))) {
+		bool other = km_service_entity(&s->pub) != KM_ENTITY_SERVICE;
+
+		if (!forgettable(s, other ? s->seen_ns : s->pub.since_ns, now_ns))
+			continue;
+		km_attribute_misc(a)->others -= other;
+		km_table_drop(a->services, &s->pub.id);
+	}
 }

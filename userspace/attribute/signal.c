@@ -318,7 +318,8 @@ static const struct {
 	{ KMEND_TCP_STATE, on_tcp_state }, { KMEND_RETRANSMIT, on_retransmit },
 	{ KM_RAW_LEVEL, on_level },        { KM_RAW_TICK, on_tick },
 	{ KM_RAW_CGROUP, on_cgroup },      { KM_RAW_PROCESS, on_process },
-	{ KM_RAW_OUTCOME, on_outcome },
+	{ KM_RAW_OUTCOME, on_outcome },    { KM_RAW_VALUE, km_entity_value },
+	{ KM_RAW_HOST, km_entity_host },
 };
 
 /* A record's own event goes with it; the change of state that it caused, if it caused one as well,

@@ -5,6 +5,8 @@
 
 #include "attribute/attribute.h"
 
+/* Of what is no service: a quarter of the table, so that peers cannot crowd out services. */
+#define KM_OTHERS_MAX (KM_SERVICES_MAX / 4)
 /* Cgroups of one host: a large Kubernetes node has some thousands. */
 #define KM_CGROUPS_MAX 8192
 /* Processes that ended lately: in a fork storm those of no service go first. */
@@ -28,6 +30,7 @@ struct km_service_row {
 	uint64_t next_start_ns;
 	uint32_t next_tgid; /* main process to come once the old life's end has been said */
 	uint32_t end_is_main;
+	uint64_t seen_ns;   /* newest value of what is no service */
 	uint32_t stillborn; /* its main process was over before it was heard of */
 	uint32_t dirty;     /* its state may have to change: km_service_settle() */
 };
@@ -72,7 +75,7 @@ struct km_attribute_misc {
 	uint32_t pass;    /* sampling passes so far */
 	uint32_t tasks;   /* samples in this pass */
 	uint32_t dirty;   /* services that are */
-	uint32_t pad;
+	uint32_t others;  /* rows of the table of services that are none */
 };
 
 /* Definitions by executable, so that an exec needs no look at all of them. Made anew from the
@@ -161,6 +164,10 @@ void km_service_joined(struct km_attribute *a, struct km_service_row *s, struct 
 void km_service_left(struct km_attribute *a, struct km_service_row *s, struct km_process_row *p,
                      const struct km_ending *e);
 void km_service_forget_old(struct km_attribute *a, uint64_t now_ns);
+
+/* entity.c */
+void km_entity_value(struct km_attribute *a, const struct km_signal *s, struct km_subject *ret);
+void km_entity_host(struct km_attribute *a, const struct km_signal *s, struct km_subject *ret);
 
 /* life.c */
 void km_service_touch(struct km_attribute *a, struct km_service_row *s);

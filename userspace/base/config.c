@@ -8,9 +8,16 @@
 #define DAY_NS    (86400 * KM_NS_PER_S)
 
 const char *const km_service_kind_names[KM_SERVICE_KIND_MAX + 1] = {
-	[KM_BY_UNIT] = "unit",           [KM_BY_CGROUP] = "cgroup",
-	[KM_BY_CONTAINER] = "container", [KM_BY_EXECUTABLE] = "executable",
-	[KM_BY_PIDFILE] = "pidfile",     [KM_BY_COMMAND] = "command",
+	[KM_BY_UNIT] = "unit",
+	[KM_BY_CGROUP] = "cgroup",
+	[KM_BY_CONTAINER] = "container",
+	[KM_BY_EXECUTABLE] = "executable",
+	[KM_BY_PIDFILE] = "pidfile",
+	[KM_BY_COMMAND] = "command",
+	[KM_IS_ENDPOINT] = "endpoint",
+	[KM_IS_DEVICE] = "device",
+	[KM_IS_FILESYSTEM] = "filesystem",
+	[KM_IS_HOST] = "host",
 };
 
 #define SET(member) offsetof(struct km_settings, member)

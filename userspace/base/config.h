@@ -28,6 +28,12 @@ enum km_service_kind {
 	KM_BY_EXECUTABLE, /* absolute path as executed */
 	KM_BY_PIDFILE,    /* absolute path */
 	KM_BY_COMMAND,    /* argv, started and supervised by kmend */
+	/* No services and in no configuration, but measured like them: KM_BY_COMMAND plus enum
+	 * km_entity. Nothing can be repaired there. */
+	KM_IS_ENDPOINT,
+	KM_IS_DEVICE,
+	KM_IS_FILESYSTEM,
+	KM_IS_HOST,
 	KM_SERVICE_KIND_MAX
 };
 

@@ -137,7 +137,7 @@ static int choose_way(const struct km_config_reader *c, const cJSON *obj, enum k
 {
 	int k, found = -1;
 
-	for (k = 0; k < KM_SERVICE_KIND_MAX; k++) {
+	for (k = 0; k <= KM_BY_COMMAND; k++) {
 		const cJSON *node = cJSON_GetObjectItemCaseSensitive(obj, km_service_kind_names[k]);
 
 		if (node && found >= 0)

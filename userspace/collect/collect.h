@@ -62,22 +62,17 @@ int km_collect_watch(struct km_collect *c, uint64_t cgroup_id, bool on);
  */
 void km_collect_want_tick(struct km_collect *c, uint64_t at_ns);
 
-/* One row a signal: what `kmend signal list`, `bpf list` and `doctor` print. */
+/* One row a signal of the catalogue, in its order: what `kmend signal list` prints. */
 struct km_source {
-	const char *name; /* "exit", "oom", "memory", ... */
-	const char *unit;
-	const char *per;     /* service, process, host */
-	const char *hook;    /* "tp_btf/sched_process_exit", "iter/task", "/proc/PID/fd", "cgroup
-				memory" */
-	const char *meaning; /* for failure */
-	const char *since;   /* first kernel */
-	uint16_t type;       /* enum kmend_type or km_raw_type it arrives as */
+	const char *name;
+	const struct km_catalogue_row *what;
+	const char *hook; /* as it is collected here */
 	bool available;
 	char reason[KM_NAME_MAX]; /* why not, and the remedy */
 	uint64_t records;         /* delivered */
 };
 
-/* Table of KM_SOURCES rows, NULL-name-terminated; the collector's. */
+/* KM_SIG_MAX rows, and one without a name; the collector's. */
 const struct km_source *km_collect_sources(const struct km_collect *c);
 
 /* A BPF program or map, for `kmend bpf list`. */

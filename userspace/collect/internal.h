@@ -13,8 +13,6 @@
 #include "collect/level.h"
 #include "collect/procfs.h"
 
-#define KM_SOURCES_MAX 32
-
 /* The iterator's own buffer in the kernel is 32 KiB: one read empties it. */
 #define KM_TASK_BUFFER 32768
 
@@ -89,8 +87,9 @@ struct km_collect {
 	int bulk_timer_fd;
 	int tick_timer_fd;
 
-	struct km_source sources[KM_SOURCES_MAX + 1];
+	struct km_source sources[KM_SIG_MAX + 1];
 	uint8_t source_of[KMEND_TYPE_MAX + KM_RAW_MAX_TYPE - KM_RAW_TICK]; /* row + 1, 0 none */
+	uint8_t source_next[KM_SIG_MAX]; /* of the same type: row + 1, 0 none */
 };
 
 /* To the sink, counted. 0 or the sink's answer, which is kept in C->error. */

@@ -6,6 +6,7 @@
 #define KM_RAW_H
 
 #include "base/base.h"
+#include "base/catalogue.h"
 #include "base/policy.h"
 #include "base/resource.h"
 #include "event.h"
@@ -29,6 +30,7 @@ enum km_raw_type {
 	KM_RAW_STATE = 267,   /* a row of a checkpoint; only before the first other record */
 	KM_RAW_SAID =
 		268, /* what the pipeline put out, as text: ignored as input, compared by replay */
+	KM_RAW_VALUE = 280, /* a value of one signal of one entity */
 	KM_RAW_MAX_TYPE
 };
 
@@ -97,6 +99,21 @@ struct km_raw_level {
 	uint32_t pad;
 	uint64_t level;
 	uint64_t limit; /* KM_UNKNOWN: none */
+};
+
+/* One value of one signal of the catalogue. */
+struct km_raw_value {
+	struct kmend_hdr hdr; /* cgroup_id: of the service, or whose endpoint it is */
+	uint32_t signal;      /* enum km_sig */
+	uint32_t entity;      /* enum km_entity */
+	double value;         /* level now; events or amount within the period; 99th percentile */
+	double limit;         /* negative: none */
+	double error;         /* standard error of VALUE, where not all was looked at */
+	uint64_t period_ns;   /* that VALUE stands for; 0 for a level */
+	uint64_t window_ns;   /* that was looked at, at most the period */
+	uint32_t len;         /* of the name; the record is padded to 8 */
+	uint32_t pad;
+	char name[]; /* mount point, device, ADDRESS:PORT; empty for a service and the host */
 };
 
 struct km_raw_host {

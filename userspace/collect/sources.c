@@ -1,88 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The table of signals: one row each. To add one: a function in bpf/, a record in event.h, a row in
- * bpf_table.c and one here. */
+/* The live side of the catalogue: what each signal needs, and whether it is there. To add one: a row
+ * in base/catalogue.c, one here, and what collects it. */
 #include <fcntl.h>
 #include <stdio.h>
 
 #include "base/fs.h"
 #include "collect/internal.h"
 
-#define NO_PROG (-1)
+#define NO_PROG     (-1)
+#define TCP_CONNECT 2 /* TCP_SYN_SENT */
 
-enum need { NEED_PROG, NEED_TASKS, NEED_CGROUP, NEED_MEMORY, NEED_PIDS, NEED_PROC, NEED_PSI };
+enum need { NEED_PROG, NEED_TASKS, NEED_MEMORY, NEED_PIDS, NEED_PROC, NEED_PSI };
 
-struct row {
-	struct km_source s;
-	int prog; /* enum km_prog_id */
+static const struct how {
+	uint16_t type; /* enum kmend_type or km_raw_type it arrives as */
+	int prog;      /* enum km_prog_id */
 	enum need need;
+} hows[KM_SIG_MAX] = {
+	[KM_SIG_FORKS] = { KMEND_FORK, KM_PROG_FORK, NEED_PROG },
+	[KM_SIG_EXECS] = { KMEND_EXEC, KM_PROG_EXEC, NEED_PROG },
+	[KM_SIG_EXITS] = { KMEND_EXIT, KM_PROG_EXIT, NEED_PROG },
+	[KM_SIG_SIGNALS] = { KMEND_SIGNAL, KM_PROG_SIGNAL, NEED_PROG },
+	[KM_SIG_OOM_KILLS] = { KMEND_OOM, KM_PROG_OOM, NEED_PROG },
+	[KM_SIG_THREADS] = { KM_RAW_LEVEL, NO_PROG, NEED_PIDS },
+	[KM_SIG_DESCRIPTORS] = { KMEND_TASK, NO_PROG, NEED_TASKS },
+	[KM_SIG_MEMORY] = { KM_RAW_LEVEL, NO_PROG, NEED_MEMORY },
+	[KM_SIG_MEMORY_ANON] = { KMEND_TASK, NO_PROG, NEED_TASKS },
+	[KM_SIG_MEMORY_FILE] = { KMEND_TASK, NO_PROG, NEED_TASKS },
+	[KM_SIG_MEMORY_SHMEM] = { KMEND_TASK, NO_PROG, NEED_TASKS },
+	[KM_SIG_MEMORY_SWAP] = { KMEND_TASK, NO_PROG, NEED_TASKS },
+	[KM_SIG_CONNECT_FAILURES] = { KMEND_TCP_STATE, KM_PROG_TCP_STATE, NEED_PROG },
+	[KM_SIG_RETRANSMITS] = { KMEND_RETRANSMIT, KM_PROG_RETRANSMIT, NEED_PROG },
+	[KM_SIG_RESETS] = { KMEND_TCP_STATE, KM_PROG_TCP_STATE, NEED_PROG },
+	[KM_SIG_PSI_CPU_SOME] = { KM_RAW_HOST, NO_PROG, NEED_PSI },
+	[KM_SIG_PSI_MEMORY_SOME] = { KM_RAW_HOST, NO_PROG, NEED_PSI },
+	[KM_SIG_PSI_MEMORY_FULL] = { KM_RAW_HOST, NO_PROG, NEED_PSI },
+	[KM_SIG_PSI_IO_SOME] = { KM_RAW_HOST, NO_PROG, NEED_PSI },
+	[KM_SIG_PSI_IO_FULL] = { KM_RAW_HOST, NO_PROG, NEED_PSI },
+	[KM_SIG_HOST_MEMORY] = { KM_RAW_HOST, NO_PROG, NEED_PROC },
+	[KM_SIG_HOST_FILES] = { KM_RAW_HOST, NO_PROG, NEED_PROC },
 };
-
-/* clang-format off */
-static const struct row rows[] = {
-	{ { .name = "fork", .unit = "processes", .per = "process",
-	    .hook = "tp_btf/sched_process_fork", .since = "5.10",
-	    .meaning = "a storm of new processes starves its host",
-	    .type = KMEND_FORK }, KM_PROG_FORK, NEED_PROG },
-	{ { .name = "exec", .unit = "processes", .per = "process",
-	    .hook = "tp_btf/sched_process_exec", .since = "5.10",
-	    .meaning = "which program a process is",
-	    .type = KMEND_EXEC }, KM_PROG_EXEC, NEED_PROG },
-	{ { .name = "exit", .unit = "processes", .per = "process",
-	    .hook = "tp_btf/sched_process_exit", .since = "5.10",
-	    .meaning = "a service ended, with code and signal",
-	    .type = KMEND_EXIT }, KM_PROG_EXIT, NEED_PROG },
-	{ { .name = "signal", .unit = "signals", .per = "process",
-	    .hook = "tp_btf/signal_generate", .since = "5.10",
-	    .meaning = "who ended it",
-	    .type = KMEND_SIGNAL }, KM_PROG_SIGNAL, NEED_PROG },
-	{ { .name = "oom", .unit = "kills", .per = "process",
-	    .hook = "tp_btf/mark_victim", .since = "5.10",
-	    .meaning = "memory ran out and the kernel chose a victim",
-	    .type = KMEND_OOM }, KM_PROG_OOM, NEED_PROG },
-	{ { .name = "tcp-failure", .unit = "connections", .per = "service",
-	    .hook = "tp_btf/inet_sock_set_state", .since = "5.10",
-	    .meaning = "connects that fail and connections that are reset",
-	    .type = KMEND_TCP_STATE }, KM_PROG_TCP_STATE, NEED_PROG },
-	{ { .name = "tcp-retransmit", .unit = "segments", .per = "service",
-	    .hook = "tp_btf/tcp_retransmit_skb", .since = "5.10",
-	    .meaning = "the network loses packets or a peer does not answer",
-	    .type = KMEND_RETRANSMIT }, KM_PROG_RETRANSMIT, NEED_PROG },
-	{ { .name = "task", .unit = "bytes, descriptors, threads, ns", .per = "process",
-	    .hook = "iter/task", .since = "5.10",
-	    .meaning = "descriptors and memory of each process against its limits",
-	    .type = KMEND_TASK }, KM_PROG_TASKS, NEED_TASKS },
-	{ { .name = "canary", .unit = "records", .per = "host",
-	    .hook = "raw_tp, run on demand", .since = "5.10",
-	    .meaning = "records still come through",
-	    .type = KMEND_CANARY }, KM_PROG_CANARY, NEED_PROG },
-	{ { .name = "cgroup", .unit = "cgroups", .per = "service",
-	    .hook = "inotify on the cgroup v2 mount", .since = "5.10",
-	    .meaning = "services come and go",
-	    .type = KM_RAW_CGROUP }, NO_PROG, NEED_CGROUP },
-	{ { .name = "process", .unit = "processes", .per = "process",
-	    .hook = "/proc, once", .since = "5.10",
-	    .meaning = "what ran before the start",
-	    .type = KM_RAW_PROCESS }, NO_PROG, NEED_PROC },
-	{ { .name = "memory", .unit = "bytes", .per = "service",
-	    .hook = "cgroup memory controller", .since = "5.10",
-	    .meaning = "growth towards the limit ends in an OOM kill",
-	    .type = KM_RAW_LEVEL }, NO_PROG, NEED_MEMORY },
-	{ { .name = "threads", .unit = "tasks", .per = "service",
-	    .hook = "cgroup pids controller", .since = "5.10",
-	    .meaning = "at the limit no thread can be started",
-	    .type = KM_RAW_LEVEL }, NO_PROG, NEED_PIDS },
-	{ { .name = "host", .unit = "bytes, files", .per = "host",
-	    .hook = "/proc/meminfo, file-nr", .since = "5.10",
-	    .meaning = "memory and open files of the whole host",
-	    .type = KM_RAW_HOST }, NO_PROG, NEED_PROC },
-	{ { .name = "pressure", .unit = "ppm", .per = "host",
-	    .hook = "/proc/pressure", .since = "5.10",
-	    .meaning = "tasks wait for CPU, memory or storage",
-	    .type = KM_RAW_HOST }, NO_PROG, NEED_PSI },
-};
-/* clang-format on */
-
-_Static_assert(KM_ARRAY_SIZE(rows) <= KM_SOURCES_MAX, "more rows than there is room for");
 
 static size_t index_of(uint16_t type)
 {
@@ -93,29 +50,48 @@ static size_t index_of(uint16_t type)
 	return 0;
 }
 
+/* Signals of one type are chained, so that counting a record is no search. */
 void km_sources_init(struct km_collect *c)
 {
-	for (size_t i = 0; i < KM_ARRAY_SIZE(rows); i++) {
-		size_t at = index_of(rows[i].s.type);
+	for (int i = KM_SIG_MAX - 1; i >= 0; i--) {
+		const struct km_catalogue_row *row = &km_catalogue[i];
+		size_t at = index_of(hows[i].type);
 
-		c->sources[i] = rows[i].s;
-		if (!c->source_of[at])
-			c->source_of[at] = (uint8_t)(i + 1);
+		c->sources[i].name = row->name;
+		c->sources[i].what = row;
+		c->sources[i].hook = row->hook;
+		c->source_next[i] = c->source_of[at];
+		c->source_of[at] = (uint8_t)(i + 1);
+	}
+}
+
+/* One type may deliver several signals, not all of them with each record. */
+static bool delivers(const struct kmend_hdr *h, const void *raw, int sig)
+{
+	const struct kmend_tcp_state *tcp = raw;
+	const struct km_raw_level *level = raw;
+	const struct km_raw_host *host = raw;
+
+	switch (h->type) {
+	case KM_RAW_LEVEL:
+		return (uint32_t)km_catalogue[sig].resource == level->resource;
+	case KMEND_TCP_STATE:
+		return (tcp->from == TCP_CONNECT) == (sig == KM_SIG_CONNECT_FAILURES);
+	case KM_RAW_HOST:
+		return hows[sig].need != NEED_PSI || host->psi_measured;
+	default:
+		return true;
 	}
 }
 
 void km_sources_count(struct km_collect *c, const struct kmend_hdr *h, const void *raw)
 {
-	size_t row = c->source_of[index_of(h->type)];
-
-	if (!row)
+	if (h->type == KM_RAW_VALUE) {
+		c->sources[((const struct km_raw_value *)raw)->signal].records++;
 		return;
-	/* The second row of a type: tasks beside memory; pressure beside levels of the host. */
-	if (h->type == KM_RAW_LEVEL)
-		row += ((const struct km_raw_level *)raw)->resource == KM_THREADS;
-	if (h->type == KM_RAW_HOST && ((const struct km_raw_host *)raw)->psi_measured)
-		c->sources[row].records++;
-	c->sources[row - 1].records++;
+	}
+	for (uint8_t row = c->source_of[index_of(h->type)]; row; row = c->source_next[row - 1])
+		c->sources[row - 1].records += delivers(h, raw, row - 1);
 }
 
 static const char *prog_reason(const struct km_collect *c, int prog)
@@ -159,20 +135,17 @@ static bool has_controller(const struct km_collect *c, const char *v1, const cha
 	       strstr(text, name);
 }
 
-static void update(const struct km_collect *c, const struct row *row, struct km_source *s)
+static void update(const struct km_collect *c, int sig, struct km_source *s)
 {
 	const char *why;
 
-	switch (row->need) {
+	switch (hows[sig].need) {
 	case NEED_PROG:
-		why = prog_reason(c, row->prog);
+		why = prog_reason(c, hows[sig].prog);
 		need(s, !why, why);
 		break;
 	case NEED_TASKS:
 		update_tasks(c, s);
-		break;
-	case NEED_CGROUP:
-		need(s, c->cgroups, "cgroup v2 is not mounted: mount it (unified or hybrid)");
 		break;
 	case NEED_MEMORY:
 		need(s, c->cgroups && has_controller(c, c->mounts.memory, "memory"),
@@ -194,8 +167,8 @@ static void update(const struct km_collect *c, const struct row *row, struct km_
 
 void km_sources_update(struct km_collect *c)
 {
-	for (size_t i = 0; i < KM_ARRAY_SIZE(rows); i++)
-		update(c, &rows[i], &c->sources[i]);
+	for (int i = 0; i < KM_SIG_MAX; i++)
+		update(c, i, &c->sources[i]);
 }
 
 const struct km_source *km_collect_sources(const struct km_collect *c)
@@ -203,19 +176,24 @@ const struct km_source *km_collect_sources(const struct km_collect *c)
 	return c->sources;
 }
 
+/* One record a type. */
 int km_probes_emit(struct km_collect *c)
 {
+	uint64_t told = 0;
 	int r = 0;
 
-	for (const struct km_source *s = c->sources; s->name && r == 0; s++) {
+	_Static_assert(KMEND_TYPE_MAX <= 64, "a bit each");
+	for (int i = 0; i < KM_SIG_MAX && r == 0; i++) {
+		uint16_t type = hows[i].type;
 		struct km_raw_probe raw;
 
-		if (s->type >= KMEND_TYPE_MAX)
+		if (type >= KMEND_TYPE_MAX || told & 1ULL << type)
 			continue;
+		told |= 1ULL << type;
 		km_raw_init(&raw, KM_RAW_PROBE, sizeof(raw), 0);
-		raw.type = s->type;
-		raw.available = s->available;
-		km_copy(raw.reason, sizeof(raw.reason), s->reason);
+		raw.type = type;
+		raw.available = c->sources[i].available;
+		km_copy(raw.reason, sizeof(raw.reason), c->sources[i].reason);
 		r = km_emit(c, &raw, sizeof(raw));
 	}
 	return r;

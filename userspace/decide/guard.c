@@ -76,7 +76,12 @@ static bool unprotected(const struct km_move *m)
 	enum km_verb verb = verb_of(m);
 	struct km_policy p;
 
-	if (verb == KM_NOTIFY || !m->d->policy)
+	if (verb == KM_NOTIFY)
+		return true;
+	/* A filesystem, a device, an endpoint, the host: nothing that can be restarted. */
+	if (m->service && km_service_entity(m->service) != KM_ENTITY_SERVICE)
+		return false;
+	if (!m->d->policy)
 		return true;
 	p = unpaused_policy(m);
 	if (km_policy_protects(&p, name))

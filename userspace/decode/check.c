@@ -4,12 +4,14 @@
 #include "base/text.h"
 #include "decode/kinds.h"
 
-#define ERRNO_MAX       4095
-#define SIGNAL_MAX      64
-#define SIGNAL_RESULTS  4  /* TRACE_SIGNAL_LOSE_INFO is the last */
-#define TCP_STATE_MAX   15 /* 13 are in use; the kernel adds one now and then */
-#define FAMILY_INET     2
-#define FAMILY_INET6    10
+#define ERRNO_MAX      4095
+#define SIGNAL_MAX     64
+#define SIGNAL_RESULTS 4  /* TRACE_SIGNAL_LOSE_INFO is the last */
+#define TCP_STATE_MAX  15 /* 13 are in use; the kernel adds one now and then */
+#define FAMILY_INET    2
+#define FAMILY_INET6   10
+/* Sums of many stay exact, and it is more than any machine has. */
+#define VALUE_MAX       ((double)(1ULL << 62))
 #define PPM_MAX         1000000
 #define WAIT_STATUS_MAX 0xffff
 /* Sums of two are exact, and it is more than any machine has. */
@@ -182,4 +184,35 @@ bool km_check_said(const void *raw, size_t len)
 
 	return s->len > 0 && s->len <= KM_RAW_MAX - sizeof(*s) &&
 	       len == padded(sizeof(*s) + s->len) && km_utf8_valid(s->text, s->len);
+}
+
+/* Limits are negative or in range; comparisons with a NaN are false. */
+static bool value_ok(double v, double least)
+{
+	return v >= least && v <= VALUE_MAX;
+}
+
+/* What a name is about; services have theirs from their cgroup. */
+static bool entity_ok(const struct km_raw_value *v)
+{
+	const struct km_catalogue_row *row = &km_catalogue[v->signal];
+	bool named = v->entity != KM_ENTITY_SERVICE && v->entity != KM_ENTITY_HOST;
+
+	if (v->entity >= KM_ENTITY_MAX || !(row->entities & 1U << v->entity))
+		return false;
+	if (named != (v->len > 0) || v->len >= KM_NAME_MAX || memchr(v->name, 0, v->len))
+		return false;
+	return v->hdr.cgroup_id != 0 ||
+	       (v->entity != KM_ENTITY_SERVICE && v->entity != KM_ENTITY_ENDPOINT);
+}
+
+bool km_check_value(const void *raw, size_t len)
+{
+	const struct km_raw_value *v = raw;
+
+	if (v->signal >= KM_SIG_MAX || len != padded(sizeof(*v) + v->len) || !entity_ok(v))
+		return false;
+	return value_ok(v->value, 0) && value_ok(v->limit, -1) && value_ok(v->error, 0) &&
+	       v->window_ns <= v->period_ns && v->period_ns <= LEVEL_MAX &&
+	       km_utf8_valid(v->name, v->len);
 }

@@ -54,6 +54,8 @@ const struct km_kind km_kinds[] = {
 	{ KM_RAW_STATE, sizeof(struct km_raw_state), true, "state",
 	  { }, km_check_state, km_write_state },
 	{ KM_RAW_SAID, sizeof(struct km_raw_said), true, "said", { }, km_check_said, NULL },
+	{ KM_RAW_VALUE, sizeof(struct km_raw_value), true, "value",
+	  { }, km_check_value, km_write_value },
 	{ }
 };
 /* clang-format on */

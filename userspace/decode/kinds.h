@@ -46,6 +46,7 @@ bool km_check_command(const void *raw, size_t len);
 bool km_check_probe(const void *raw, size_t len);
 bool km_check_state(const void *raw, size_t len);
 bool km_check_said(const void *raw, size_t len);
+bool km_check_value(const void *raw, size_t len);
 
 void km_write_fork(const struct km_signal *s, struct km_json_writer *w);
 void km_write_exec(const struct km_signal *s, struct km_json_writer *w);
@@ -66,5 +67,6 @@ void km_write_outcome(const struct km_signal *s, struct km_json_writer *w);
 void km_write_command(const struct km_signal *s, struct km_json_writer *w);
 void km_write_probe(const struct km_signal *s, struct km_json_writer *w);
 void km_write_state(const struct km_signal *s, struct km_json_writer *w);
+void km_write_value(const struct km_signal *s, struct km_json_writer *w);
 
 #endif

@@ -7,7 +7,7 @@
 #include "collect/raw.h"
 
 /* A checked copy; strings are terminated, valid UTF-8 and may hold control characters (escape at
- * the sink). text, state and said point into the raw record and live as long as it does. */
+ * the sink). text, state, said and value point into the raw record and live as long as it does. */
 struct km_signal {
 	uint16_t type; /* enum kmend_type or km_raw_type */
 	uint64_t t_ns;
@@ -33,6 +33,7 @@ struct km_signal {
 		const struct km_raw_text *text;
 		const struct km_raw_state *state;
 		const struct km_raw_said *said;
+		const struct km_raw_value *value;
 	};
 };
 

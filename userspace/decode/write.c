@@ -254,3 +254,25 @@ void km_write_state(const struct km_signal *s, struct km_json_writer *w)
 	km_jw_ku64(w, "slot", s->state->slot);
 	km_jw_ku64(w, "row_size", s->state->row_size);
 }
+
+void km_write_value(const struct km_signal *s, struct km_json_writer *w)
+{
+	const struct km_raw_value *v = s->value;
+	char name[KM_NAME_MAX] = "";
+
+	memcpy(name, v->name, v->len);
+	km_jw_kstring(w, "signal", km_catalogue[v->signal].name);
+	km_jw_kstring(w, "entity", km_entity_names[v->entity]);
+	if (name[0])
+		km_jw_kstring(w, "name", name);
+	km_jw_kdouble(w, "value", v->value);
+	km_jw_kstring(w, "unit", km_catalogue[v->signal].unit);
+	if (v->limit >= 0)
+		km_jw_kdouble(w, "limit", v->limit);
+	if (v->error > 0)
+		km_jw_kdouble(w, "error", v->error);
+	if (v->period_ns > 0) {
+		km_jw_ku64(w, "period_ns", v->period_ns);
+		km_jw_ku64(w, "window_ns", v->window_ns);
+	}
+}

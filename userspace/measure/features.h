@@ -54,6 +54,22 @@ struct km_ends {
 	uint32_t exit_code[KM_ENDS_KEPT]; /* as wait(2); UINT32_MAX: not known */
 };
 
+/* The newest value of one signal of one service or other entity. */
+struct km_value {
+	uint64_t service_id;
+	uint64_t signal;    /* enum km_sig */
+	uint64_t t_ns;      /* end of the time it stands for */
+	uint64_t period_ns; /* that it stands for; 0: a level */
+	uint64_t window_ns; /* of this was looked at */
+	double value;       /* level now; per second; 99th percentile */
+	double limit;       /* < 0: none */
+	double error;       /* standard error of value; 0: all was looked at */
+	double total;       /* events or amount since it was first seen */
+	double pending;     /* what this pass has gathered so far */
+	uint32_t gathered;  /* pieces in it */
+	uint32_t measured;  /* 0: it was, but not lately: value means nothing now */
+};
+
 struct km_measure;
 
 int km_measure_new(struct km_measure **ret);
@@ -70,6 +86,11 @@ void km_measure_tick(struct km_measure *m, uint64_t now_ns);
  * can be looked at together. */
 const struct km_features *km_measure_features(struct km_measure *m, uint64_t service_id,
                                               enum km_resource r);
+/* Newest value of a signal, by the catalogue; what has a limit comes from its series. NULL: never
+ * seen of this service, which is not zero. Valid until the next km_measure_*() call. */
+const struct km_value *km_measure_value(struct km_measure *m, uint64_t service_id, enum km_sig sig);
+/* Of all services, by slot; without those that have a limit. */
+const struct km_value *km_measure_next_value(const struct km_measure *m, uint32_t *slot);
 const struct km_ends *km_measure_ends(const struct km_measure *m, uint64_t service_id);
 
 /* A series by itself, without services: for tests and `kmend replay --csv` (later). */

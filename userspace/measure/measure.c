@@ -29,6 +29,8 @@ int km_measure_new(struct km_measure **ret)
 	r = km_table_new(&rows, &m->rows);
 	if (r == 0)
 		r = km_table_new(&ends, &m->ends);
+	if (r == 0)
+		r = km_measure_values_new(&m->values);
 	if (r < 0)
 		return r;
 	*ret = km_take(m);
@@ -41,6 +43,7 @@ struct km_measure *km_measure_free(struct km_measure *m)
 		return NULL;
 	km_table_free(m->rows);
 	km_table_free(m->ends);
+	km_table_free(m->values);
 	free(m);
 	return NULL;
 }
@@ -81,6 +84,9 @@ int km_measure_signal(struct km_measure *m, const struct km_signal *s,
 	r = on_event(m, service, subject->event, s->t_ns);
 	if (r < 0)
 		return r;
+	r = km_measure_values(m, s, service->id);
+	if (r < 0)
+		return r;
 	if (s->type == KMEND_TASK)
 		return km_measure_task(m, service->id, s);
 	/* Levels of cgroups further down are part of the topmost one's. */
@@ -99,6 +105,7 @@ void km_measure_tick(struct km_measure *m, uint64_t now_ns)
 		if (now_ns > row->seen_ns && now_ns - row->seen_ns > ROW_KEPT_NS)
 			km_table_drop(m->rows, &row->key);
 	}
+	km_measure_values_close(m, now_ns);
 	km_measure_forget_ends(m, now_ns);
 }
 
@@ -130,7 +137,7 @@ const struct km_ends *km_measure_ends(const struct km_measure *m, uint64_t servi
 
 size_t km_measure_tables(struct km_measure *m, struct km_table **ret, size_t max)
 {
-	struct km_table *const all[] = { m->rows, m->ends };
+	struct km_table *const all[] = { m->rows, m->ends, m->values };
 	size_t n = 0;
 
 	while (n < KM_ARRAY_SIZE(all) && n < max) {

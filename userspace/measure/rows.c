@@ -116,6 +116,19 @@ int km_measure_level(struct km_measure *m, uint64_t service_id, const struct km_
 	return 0;
 }
 
+int km_measure_limited(struct km_measure *m, uint64_t service_id, enum km_resource r,
+                       const struct km_value *v)
+{
+	struct km_measure_row *row = make(m, service_id, r, v->t_ns);
+
+	if (!row)
+		return -ENOSPC;
+	row->level = (uint64_t)v->value;
+	row->level_limit = v->limit >= 0 ? (uint64_t)v->limit : KM_UNKNOWN;
+	row->has_level = 1;
+	return 0;
+}
+
 static uint64_t patience_ns(const struct km_measure_row *row)
 {
 	uint64_t usual;

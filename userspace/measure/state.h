@@ -46,6 +46,8 @@ struct km_measure_row {
 struct km_measure {
 	struct km_table *rows;
 	struct km_table *ends;
+	struct km_table *values;
+	struct km_value value;                        /* handed out, not state */
 	struct km_features features[KM_RESOURCE_MAX]; /* handed out, not state */
 };
 
@@ -58,6 +60,17 @@ int km_measure_level(struct km_measure *m, uint64_t service_id, const struct km_
 /* What was gathered since the last call goes into the series. */
 void km_measure_close(struct km_measure_row *row, uint64_t now_ns);
 bool km_measure_row_valid(const void *row);
+
+/* A level with its limit, for the series of R. */
+int km_measure_limited(struct km_measure *m, uint64_t service_id, enum km_resource r,
+                       const struct km_value *v);
+
+/* values.c */
+int km_measure_values_new(struct km_table **ret);
+/* What S says of SERVICE besides events of its life. -ENOSPC: no room. */
+int km_measure_values(struct km_measure *m, const struct km_signal *s, uint64_t service_id);
+/* What was gathered since the last call becomes values. */
+void km_measure_values_close(struct km_measure *m, uint64_t now_ns);
 
 /* ends.c */
 int km_measure_end(struct km_measure *m, const struct km_service *s);

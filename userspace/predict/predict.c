@@ -243,8 +243,12 @@ static int look(struct km_predict *p, const struct km_predict_input *in, unsigne
 	};
 	uint64_t sample_ns = evidence_ns(in, &key);
 	struct row *r;
-	int k = km_table_put(p->rows, &key, &r);
+	int k;
 
+	/* What this kind of entity does not have takes no row. */
+	if (how->per_resource && !in->features[resource] && !km_table_get(p->rows, &key))
+		return 0;
+	k = km_table_put(p->rows, &key, &r);
 	if (k < 0)
 		return k;
 	if (k == 0 && r->sample_ns == sample_ns && how->per_resource)

@@ -73,7 +73,6 @@ extern const struct km_control_command km_bpf_commands[];
 extern const struct km_control_command km_audit_commands[];
 
 /* status.c: a resource's unit: "bytes", "count". */
-const char *km_resource_unit(enum km_resource r);
 /* status.c: the collector's table, or an empty one: a view without a collector is one of a
  * replay. */
 const struct km_source *km_view_sources(const struct km_view *view);

@@ -41,6 +41,14 @@ static void write_level(const struct km_view *v, const struct km_service *s, enu
 	km_jw_end_object(w);
 }
 
+/* Others have resources of their own. */
+static bool of_service(enum km_resource r)
+{
+	enum km_sig sig = km_catalogue_of(r);
+
+	return sig < KM_SIG_MAX && km_catalogue[sig].entities & 1U << KM_ENTITY_SERVICE;
+}
+
 static void write_row(const struct km_view *v, const struct km_service *s, struct km_json_writer *w)
 {
 	const struct km_forecast *f = km_nearest_forecast(v, s->id);
@@ -55,7 +63,8 @@ static void write_row(const struct km_view *v, const struct km_service *s, struc
 	km_jw_ku64(w, "processes", s->processes);
 	km_jw_ku64(w, "main_tgid", s->main_tgid);
 	for (int r = 0; r < KM_RESOURCE_MAX; r++)
-		write_level(v, s, r, w);
+		if (of_service(r))
+			write_level(v, s, r, w);
 	km_jw_key(w, "forecast");
 	if (f)
 		km_forecast_write(f, s->name, w);
@@ -73,7 +82,7 @@ static int list(struct km_request *rq)
 	km_jw_key(rq->w, "services");
 	km_jw_array(rq->w);
 	while ((s = km_attribute_next(v->attribute, &slot))) {
-		if (!km_request_page(rq, &n, &more))
+		if (km_service_entity(s) != KM_ENTITY_SERVICE || !km_request_page(rq, &n, &more))
 			continue;
 		km_jw_object(rq->w);
 		write_row(v, s, rq->w);
@@ -137,6 +146,8 @@ static void write_samples(struct km_request *rq, const struct km_service *s)
 	km_jw_key(rq->w, "samples");
 	km_jw_object(rq->w);
 	for (int r = 0; r < KM_RESOURCE_MAX; r++) {
+		if (!of_service(r))
+			continue;
 		km_jw_key(rq->w, km_resource_names[r]);
 		km_history_samples(rq->view->history, s->id, r, rq->args.samples, rq->w);
 	}

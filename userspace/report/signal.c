@@ -1,17 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
 #include "report/request.h"
+
+static void write_entities(const struct km_catalogue_row *row, struct km_json_writer *w)
+{
+	char text[64] = "";
+
+	for (int i = 0; i < KM_ENTITY_MAX; i++)
+		if (row->entities & 1U << i)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s",
+			         text[0] ? ", " : "", km_entity_names[i]);
+	km_jw_kstring(w, "per", text);
+}
 
 static void write_source(const struct km_source *s, struct km_json_writer *w)
 {
 	km_jw_object(w);
 	km_jw_kstring(w, "name", s->name);
 	km_jw_kbool(w, "available", s->available);
+	km_jw_kstring(w, "state", s->available ? "on" : "unavailable");
 	km_jw_ku64(w, "records", s->records);
-	km_jw_kstring(w, "unit", s->unit);
-	km_jw_kstring(w, "per", s->per);
+	km_jw_kstring(w, "unit", s->what->unit);
+	write_entities(s->what, w);
+	km_jw_kstring(w, "shape", km_shape_names[s->what->shape]);
+	km_jw_kstring(w, "tier", km_tier_names[s->what->tier]);
+	km_jw_kstring(w, "resource",
+	              s->what->resource < KM_RESOURCE_MAX ? km_resource_names[s->what->resource]
+	                                                  : NULL);
 	km_jw_kstring(w, "hook", s->hook);
-	km_jw_kstring(w, "since", s->since);
-	km_jw_kstring(w, "meaning", s->meaning);
+	km_jw_kstring(w, "cost", s->what->cost);
+	km_jw_kstring(w, "since", s->what->since);
+	km_jw_kstring(w, "meaning", s->what->meaning);
 	km_jw_kstring(w, "reason", s->available ? NULL : s->reason);
 	km_jw_end_object(w);
 }

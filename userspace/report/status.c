@@ -3,11 +3,6 @@
 
 #include "base/text.h"
 
-const char *km_resource_unit(enum km_resource r)
-{
-	return r == KM_MEMORY ? "bytes" : "count";
-}
-
 const struct km_source *km_view_sources(const struct km_view *view)
 {
 	static const struct km_source none[1];
@@ -22,7 +17,7 @@ static void count_services(const struct km_view *v, uint64_t count[KM_SERVICE_ST
 	uint32_t slot = 0;
 
 	while ((s = km_attribute_next(v->attribute, &slot)))
-		if (s->state < KM_SERVICE_STATE_MAX)
+		if (s->state < KM_SERVICE_STATE_MAX && km_service_entity(s) == KM_ENTITY_SERVICE)
 			count[s->state]++;
 }
 

@@ -171,6 +171,12 @@ static int rank(const struct km_service *sv, const struct km_forecast *f)
 	return sv->defined || sv->state == KM_SERVICE_DOWN ? 1 : 2;
 }
 
+/* What is no service only when something is forecast of it. */
+static bool shown(const struct km_service *sv, const struct km_forecast *f)
+{
+	return f || km_service_entity(sv) == KM_ENTITY_SERVICE;
+}
+
 static void services(struct screen *s)
 {
 	const struct km_service *sv;
@@ -184,6 +190,8 @@ static void services(struct screen *s)
 		while ((sv = km_attribute_next(s->view->attribute, &slot))) {
 			const struct km_forecast *f = km_nearest_forecast(s->view, sv->id);
 
+			if (!shown(sv, f))
+				continue;
 			slots++;
 			if (rank(sv, f) != want)
 				continue;
@@ -275,11 +283,11 @@ static void signals(struct screen *s)
 	if (!source || s->left < s->kept + 3)
 		return;
 	line(s, "%s", "");
-	line(s, "%-16s %-4s %10s  %s", "SIGNAL", "ON", "RECORDS", "MEANING, OR WHY NOT");
+	line(s, "%-22s %-4s %10s  %s", "SIGNAL", "ON", "RECORDS", "MEANING, OR WHY NOT");
 	for (; source->name && s->left > s->kept; source++)
-		line(s, "%-16s %-4s %10llu  %s", source->name, source->available ? "yes" : "no",
+		line(s, "%-22s %-4s %10llu  %s", source->name, source->available ? "yes" : "no",
 		     (unsigned long long)source->records,
-		     source->available ? source->meaning : source->reason);
+		     source->available ? source->what->meaning : source->reason);
 	if (s->kept)
 		line(s, "%s", "");
 }

@@ -64,6 +64,20 @@ static void a_service_out_of_the_policys_scope_is_refused(void **state)
 	refuses(t, KM_GUARD_POLICY);
 }
 
+static void what_is_no_service_is_never_repaired(void **state)
+{
+	struct world *t = *state;
+
+	for (uint32_t kind = KM_IS_ENDPOINT; kind < KM_SERVICE_KIND_MAX; kind++) {
+		t->service[0]->kind = kind;
+		assert_int_equal(speak(t, leak_rule(t), 0), 0);
+	}
+	expect_no(t, KM_GUARD_PROTECTED);
+	expect_nothing(t);
+	assert_int_equal(speak(t, loop_rule(t), 0), 0);
+	assert_int_equal(expect(t, KM_ANSWER_ACT)->verb, KM_NOTIFY);
+}
+
 static void without_a_policy_only_notify_is_allowed(void **state)
 {
 	struct world *t = *state;
@@ -303,6 +317,7 @@ int main(void)
 		world_test(pause_refuses_all_but_notify),
 		world_test(a_verb_that_the_policy_does_not_name_is_refused),
 		world_test(a_service_out_of_the_policys_scope_is_refused),
+		world_test(what_is_no_service_is_never_repaired),
 		world_test(without_a_policy_only_notify_is_allowed),
 		world_test(a_protected_service_is_refused_though_in_scope),
 		world_test(a_harmless_name_does_not_open_a_protected_program),

@@ -97,7 +97,7 @@ static const struct {
 	{ "forecast-no-resource", 12, "needs" },
 	{ "forecast-no-within", 12, "needs" },
 	{ "forecast-no-probability", 12, "probability" },
-	{ "forecast-unknown-resource", 12, "disk" },
+	{ "forecast-unknown-resource", 12, "luck" },
 	{ "forecast-probability-0", 12, "probability of 0" },
 	{ "forecast-probability-50", 12, "probability" },
 	{ "forecast-probability-unit", 12, "probability" },

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/catalogue.h"
+
+const char *const km_entity_names[KM_ENTITY_MAX + 1] = {
+	[KM_ENTITY_SERVICE] = "service", [KM_ENTITY_ENDPOINT] = "endpoint",
+	[KM_ENTITY_DEVICE] = "device",   [KM_ENTITY_FILESYSTEM] = "filesystem",
+	[KM_ENTITY_HOST] = "host",
+};
+
+const char *const km_shape_names[KM_SHAPE_MAX + 1] = {
+	[KM_SHAPE_EVENT] = "event",
+	[KM_SHAPE_COUNTER] = "counter",
+	[KM_SHAPE_LEVEL] = "level",
+	[KM_SHAPE_HISTOGRAM] = "histogram",
+};
+
+const char *const km_tier_names[KM_TIER_MAX + 1] = {
+	[KM_TIER_ALWAYS] = "always",
+	[KM_TIER_DUTY] = "duty",
+	[KM_TIER_DEMAND] = "on demand",
+};
+
+#define SERVICE     (1U << KM_ENTITY_SERVICE)
+#define ENDPOINT    (1U << KM_ENTITY_ENDPOINT)
+#define DEVICE      (1U << KM_ENTITY_DEVICE)
+#define FILESYSTEM  (1U << KM_ENTITY_FILESYSTEM)
+#define HOST        (1U << KM_ENTITY_HOST)
+
+#define ALWAYS      KM_TIER_ALWAYS
+#define NONE        KM_RESOURCE_NONE
+
+#define EVENT       KM_SHAPE_EVENT
+#define COUNTER     KM_SHAPE_COUNTER
+#define LEVEL       KM_SHAPE_LEVEL
+#define HISTOGRAM   KM_SHAPE_HISTOGRAM
+
+#define TRACE(name) "tp_btf/" name
+#define TASK_COST   "0.4 us a process with all of its kind, 1.7 us with cold caches"
+#define CGROUP_COST "3 us a file"
+#define HOST_COST   "a file a pass"
+
+/* clang-format off */
+const struct km_catalogue_row km_catalogue[KM_SIG_MAX] = {
+	[KM_SIG_FORKS] = { "process.forks", "1/s", SERVICE, EVENT, ALWAYS, NONE,
+		TRACE("sched_process_fork"), "0.28 us a process", "5.10",
+		"a storm of new processes starves its host" },
+	[KM_SIG_EXECS] = { "process.execs", "1/s", SERVICE, EVENT, ALWAYS, NONE,
+		TRACE("sched_process_exec"), "0.50 us", "5.10",
+		"which program a process is" },
+	[KM_SIG_EXITS] = { "process.exits", "1/s", SERVICE, EVENT, ALWAYS, NONE,
+		TRACE("sched_process_exit"), "0.45 us, with the last thread", "5.10",
+		"a service ended, with code and signal" },
+	[KM_SIG_SIGNALS] = { "process.signals", "1/s", SERVICE, EVENT, ALWAYS, NONE,
+		TRACE("signal_generate"), "0.29 us for ten signals, a compare for others", "5.10",
+		"who ended it" },
+	[KM_SIG_OOM_KILLS] = { "process.oom_kills", "1/s", SERVICE, EVENT, ALWAYS, NONE,
+		TRACE("mark_victim"), "rare", "5.10",
+		"memory ran out and the kernel chose a victim" },
+	[KM_SIG_THREADS] = { "process.threads", "tasks", SERVICE, LEVEL, ALWAYS, KM_THREADS,
+		"cgroup pids controller", CGROUP_COST, "5.10",
+		"at the limit no thread can be started" },
+	[KM_SIG_DESCRIPTORS] = { "process.descriptors", "descriptors", SERVICE, LEVEL, ALWAYS,
+		KM_DESCRIPTORS, "iter/task", TASK_COST, "5.10",
+		"at the limit no file, socket or pipe can be opened" },
+	[KM_SIG_MEMORY] = { "memory.used", "bytes", SERVICE, LEVEL, ALWAYS, KM_MEMORY,
+		"cgroup memory controller", CGROUP_COST, "5.10",
+		"growth towards the limit ends in an OOM kill" },
+	[KM_SIG_MEMORY_ANON] = { "memory.anon", "bytes", SERVICE, LEVEL, ALWAYS, NONE,
+		"iter/task", TASK_COST, "5.10",
+		"heap: what a leak grows" },
+	[KM_SIG_MEMORY_FILE] = { "memory.file", "bytes", SERVICE, LEVEL, ALWAYS, NONE,
+		"iter/task", TASK_COST, "5.10",
+		"mapped files: falling while it works means thrashing" },
+	[KM_SIG_MEMORY_SHMEM] = { "memory.shmem", "bytes", SERVICE, LEVEL, ALWAYS, NONE,
+		"iter/task", TASK_COST, "5.10",
+		"shared memory outlives the process that made it" },
+	[KM_SIG_MEMORY_SWAP] = { "memory.swap", "bytes", SERVICE, LEVEL, ALWAYS, NONE,
+		"iter/task", TASK_COST, "5.10",
+		"what is swapped out answers late" },
+	[KM_SIG_CONNECT_FAILURES] = { "net.connect.failures", "1/s", SERVICE, EVENT, ALWAYS, NONE,
+		TRACE("inet_sock_set_state"), "0.26 us a failure, a compare for others", "5.10",
+		"a dependency refuses or does not answer" },
+	[KM_SIG_RETRANSMITS] = { "net.retransmits", "segments/s", SERVICE, COUNTER, ALWAYS, NONE,
+		TRACE("tcp_retransmit_skb"), "a map update", "5.10",
+		"the network loses packets or a peer does not answer" },
+	[KM_SIG_RESETS] = { "net.resets", "1/s", SERVICE, EVENT, ALWAYS, NONE,
+		TRACE("inet_sock_set_state"), "0.26 us a reset, a compare for others", "5.10",
+		"peers break connections off" },
+	[KM_SIG_PSI_CPU_SOME] = { "psi.cpu.some", "ppm", HOST, LEVEL, ALWAYS, NONE,
+		"/proc/pressure/cpu", HOST_COST, "5.10",
+		"tasks wait for a CPU" },
+	[KM_SIG_PSI_MEMORY_SOME] = { "psi.memory.some", "ppm", HOST, LEVEL, ALWAYS, NONE,
+		"/proc/pressure/memory", HOST_COST, "5.10",
+		"tasks wait for memory to be reclaimed" },
+	[KM_SIG_PSI_MEMORY_FULL] = { "psi.memory.full", "ppm", HOST, LEVEL, ALWAYS, NONE,
+		"/proc/pressure/memory", HOST_COST, "5.10",
+		"nothing runs but reclaim: the OOM killer is near" },
+	[KM_SIG_PSI_IO_SOME] = { "psi.io.some", "ppm", HOST, LEVEL, ALWAYS, NONE,
+		"/proc/pressure/io", HOST_COST, "5.10",
+		"tasks wait for storage" },
+	[KM_SIG_PSI_IO_FULL] = { "psi.io.full", "ppm", HOST, LEVEL, ALWAYS, NONE,
+		"/proc/pressure/io", HOST_COST, "5.10",
+		"all that could run wait for storage" },
+	[KM_SIG_HOST_MEMORY] = { "host.memory.used", "bytes", HOST, LEVEL, ALWAYS, KM_HOST_MEMORY,
+		"/proc/meminfo", HOST_COST, "5.10",
+		"without available memory the kernel kills what it likes" },
+	[KM_SIG_HOST_FILES] = { "host.files.used", "files", HOST, LEVEL, ALWAYS, KM_HOST_FILES,
+		"/proc/sys/fs/file-nr", HOST_COST, "5.10",
+		"at file-max no process can open anything" },
+};
+/* clang-format on */
+
+enum km_sig km_catalogue_find(const char *name)
+{
+	int i = 0;
+
+	while (i < KM_SIG_MAX && strcmp(km_catalogue[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+enum km_sig km_catalogue_of(enum km_resource r)
+{
+	int i = 0;
+
+	while (i < KM_SIG_MAX && km_catalogue[i].resource != r)
+		i++;
+	return i;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The catalogue of signals: what is measured, one row each. `kmend signal list` prints it with the
+ * live state, bpf/README.md is made from it, rules and predictors name signals by it. */
+#ifndef KM_CATALOGUE_H
+#define KM_CATALOGUE_H
+
+#include "base/base.h"
+#include "base/resource.h"
+
+/* What a value is about. Others than services are rows of the same tables: see attribute.h. */
+enum km_entity {
+	KM_ENTITY_SERVICE = 0,
+	KM_ENTITY_ENDPOINT,   /* a service's peer: "SERVICE>10.0.0.5:5432" */
+	KM_ENTITY_DEVICE,     /* "dev:vda" */
+	KM_ENTITY_FILESYSTEM, /* "fs:/var" */
+	KM_ENTITY_HOST,       /* "host" */
+	KM_ENTITY_MAX
+};
+
+extern const char *const km_entity_names[KM_ENTITY_MAX + 1];
+
+enum km_shape {
+	KM_SHAPE_EVENT = 0, /* happens; its value is how often, per second */
+	KM_SHAPE_COUNTER,   /* an amount in a time; its value is per second */
+	KM_SHAPE_LEVEL,     /* is so now */
+	KM_SHAPE_HISTOGRAM, /* many durations; its value is the 99th percentile */
+	KM_SHAPE_MAX
+};
+
+extern const char *const km_shape_names[KM_SHAPE_MAX + 1];
+
+enum km_tier {
+	KM_TIER_ALWAYS = 0, /* on all the time */
+	KM_TIER_DUTY,       /* attached for a short window in each period, scaled up */
+	KM_TIER_DEMAND,     /* only when a predictor or a person asks */
+	KM_TIER_MAX
+};
+
+extern const char *const km_tier_names[KM_TIER_MAX + 1];
+
+/* Append only: numbers stand in traces and checkpoints. */
+enum km_sig {
+	KM_SIG_FORKS = 0,
+	KM_SIG_EXECS = 1,
+	KM_SIG_EXITS = 2,
+	KM_SIG_SIGNALS = 3,
+	KM_SIG_OOM_KILLS = 4,
+	KM_SIG_THREADS = 5,
+	KM_SIG_DESCRIPTORS = 6,
+	KM_SIG_MEMORY = 7,
+	KM_SIG_MEMORY_ANON = 8,
+	KM_SIG_MEMORY_FILE = 9,
+	KM_SIG_MEMORY_SHMEM = 10,
+	KM_SIG_MEMORY_SWAP = 11,
+	KM_SIG_CONNECT_FAILURES = 12,
+	KM_SIG_RETRANSMITS = 13,
+	KM_SIG_RESETS = 14,
+	KM_SIG_PSI_CPU_SOME = 15,
+	KM_SIG_PSI_MEMORY_SOME = 16,
+	KM_SIG_PSI_MEMORY_FULL = 17,
+	KM_SIG_PSI_IO_SOME = 18,
+	KM_SIG_PSI_IO_FULL = 19,
+	KM_SIG_HOST_MEMORY = 20,
+	KM_SIG_HOST_FILES = 21,
+	KM_SIG_MAX
+};
+
+#define KM_RESOURCE_NONE KM_RESOURCE_MAX
+
+struct km_catalogue_row {
+	const char *name;  /* "memory.anon" */
+	const char *unit;  /* of the value */
+	uint32_t entities; /* bits 1 << enum km_entity */
+	enum km_shape shape;
+	enum km_tier tier;
+	enum km_resource resource; /* it has a limit and can run out; KM_RESOURCE_NONE */
+	const char *hook;
+	const char *cost;
+	const char *since;   /* first kernel */
+	const char *meaning; /* for failure */
+};
+
+extern const struct km_catalogue_row km_catalogue[KM_SIG_MAX];
+
+/* By the name people write; KM_SIG_MAX: there is none. */
+enum km_sig km_catalogue_find(const char *name);
+/* The signal that feeds resource R. */
+enum km_sig km_catalogue_of(enum km_resource r);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What runs inside a guest: a collector on that kernel, whose records a case makes happen and then
+ * checks, value by value. */
+#ifndef KM_VM_GUEST_H
+#define KM_VM_GUEST_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "collect/internal.h"
+
+#define GUEST_GROUP       "/sys/fs/cgroup/case"
+#define GUEST_BYTES_MAX   (64UL << 20)       /* memory.max of it */
+#define GUEST_TASKS_MAX   40                 /* pids.max */
+#define GUEST_PATIENCE_NS (30 * KM_NS_PER_S) /* emulation is slow, and two guests run at once */
+
+struct guest {
+	struct km_loop *loop;
+	struct km_collect *collect;
+	void **records; /* since the case began */
+	size_t count, size;
+	uint32_t early; /* a child from before the collector's start */
+	uint64_t group; /* id of GUEST_GROUP, which is watched */
+	char why[256];  /* what was not as it should be */
+};
+
+struct guest_case {
+	const char *signal;
+	bool (*check)(struct guest *g); /* makes it happen; false: G->why */
+};
+
+/* Each ends with a row without a signal. */
+extern const struct guest_case guest_process[], guest_memory[], guest_network[], guest_host[];
+
+typedef bool (*guest_match)(const void *raw, uint64_t key);
+
+/* The first record of TYPE that MATCH accepts (NULL: any); NULL: none came, and G->why says so. */
+const void *guest_wait(struct guest *g, uint16_t type, guest_match match, uint64_t key);
+/* Lets time go by, and takes what comes. */
+void guest_run(struct guest *g, uint64_t ns);
+bool guest_write(const char *path, const char *text);
+/* Into the watched cgroup. */
+void guest_enter_group(void);
+
+/* A child that does BODY and exits with 0; it dies with its parent. */
+#define GUEST_CHILD(body)                  \
+	({                                 \
+		pid_t pid_ = guest_fork(); \
+		if (!pid_) {               \
+			body;              \
+			_exit(0);          \
+		}                          \
+		(uint32_t) pid_;           \
+	})
+pid_t guest_fork(void);
+int guest_reap(uint32_t pid);
+/* Ends and reaps it. */
+void guest_end(uint32_t pid);
+
+/* In a case: the value is as it must be, or the case ends here with the words. */
+#define WANT(g, condition)                                                                    \
+	do {                                                                                  \
+		if (!(condition)) {                                                           \
+			snprintf((g)->why, sizeof((g)->why), "%s:%d: %s", __func__, __LINE__, \
+			         #condition);                                                 \
+			return false;                                                         \
+		}                                                                             \
+	} while (0)
+#define WANT_IS(g, value, wanted)                                                           \
+	do {                                                                                \
+		unsigned long long value_ = (unsigned long long)(value);                    \
+		unsigned long long wanted_ = (unsigned long long)(wanted);                  \
+		if (value_ != wanted_) {                                                    \
+			snprintf((g)->why, sizeof((g)->why), "%s:%d: %s is %llu, not %llu", \
+			         __func__, __LINE__, #value, value_, wanted_);              \
+			return false;                                                       \
+		}                                                                           \
+	} while (0)
+/* A record that must come. */
+#define WANT_RECORD(g, record)        \
+	do {                          \
+		if (!(record))        \
+			return false; \
+	} while (0)
+
+#endif

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+/* TCP over the loopback device of the guest. */
+#include "vm/guest/guest.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+/* A bound socket; *A is where. */
+static int bound(struct sockaddr_in *a)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	socklen_t len = sizeof(*a);
+
+	*a = (struct sockaddr_in){ .sin_family = AF_INET,
+		                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	if (bind(fd, (void *)a, sizeof(*a)) < 0 || getsockname(fd, (void *)a, &len) < 0)
+		return -1;
+	return fd;
+}
+
+static bool to_port(const void *raw, uint64_t port)
+{
+	return ((const struct kmend_tcp_state *)raw)->rport == port;
+}
+
+static void connect_once(const struct sockaddr_in *a)
+{
+	int fd;
+
+	guest_enter_group();
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	_exit(connect(fd, (const void *)a, sizeof(*a)) < 0 ? errno : 0);
+}
+
+static bool a_refused_connect(struct guest *g)
+{
+	const struct kmend_tcp_state *t;
+	struct sockaddr_in a;
+	int fd = bound(&a); /* nobody else can listen there */
+	uint32_t pid;
+
+	WANT(g, fd >= 0);
+	pid = GUEST_CHILD(connect_once(&a));
+	WANT_IS(g, guest_reap(pid), ECONNREFUSED << 8);
+	close(fd);
+	WANT_RECORD(g, t = guest_wait(g, KMEND_TCP_STATE, to_port, ntohs(a.sin_port)));
+	WANT_IS(g, t->family, AF_INET);
+	WANT_IS(g, t->from, 2);
+	WANT_IS(g, t->to, 7);
+	WANT_IS(g, t->error, ECONNREFUSED);
+	WANT(g, memcmp(t->raddr, &a.sin_addr, 4) == 0);
+	WANT_IS(g, t->hdr.cgroup_id, g->group);
+	return true;
+}
+
+static bool of_group(const void *raw, uint64_t id)
+{
+	return ((const struct kmend_hdr *)raw)->cgroup_id == id;
+}
+
+static void connect_many(const struct sockaddr_in *a)
+{
+	guest_enter_group();
+	for (int i = 0; i < 4; i++)
+		connect(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), (const void *)a,
+		        sizeof(*a));
+	pause();
+}
+
+/* Nobody accepts: the queue holds one, what comes then is dropped and sent again after 1 s. */
+static bool a_retransmit(struct guest *g)
+{
+	const struct kmend_retransmit *r;
+	struct sockaddr_in a;
+	int fd = bound(&a);
+	uint32_t pid;
+
+	WANT(g, fd >= 0);
+	WANT_IS(g, listen(fd, 0), 0);
+	pid = GUEST_CHILD(connect_many(&a));
+	r = guest_wait(g, KMEND_RETRANSMIT, of_group, g->group);
+	guest_end(pid);
+	close(fd);
+	WANT_RECORD(g, r);
+	WANT(g, r->count >= 1 && r->count <= 100);
+	return true;
+}
+
+const struct guest_case guest_network[] = {
+	{ "tcp-failure", a_refused_connect },
+	{ "tcp-retransmit", a_retransmit },
+	{ NULL, NULL },
+};

@@ -2,6 +2,7 @@
 #include "base/text.h"
 #include "cli.h"
 #include "rule_check.h"
+#include "rule_test.h"
 
 static const struct km_column columns[] = {
 	{ "ID", "id", KM_CELL_TEXT },           { "CLASS", "class", KM_CELL_TEXT },
@@ -116,7 +117,24 @@ static int show(struct km_cli *cli, int argc, char **argv)
 	return km_ask(cli, argc, argv, &ask);
 }
 
-static int check_json(struct km_cli *cli, int argc, char **argv, struct km_rule_check_sum *sum)
+/* A command on files: its findings as text, or within one JSON object. */
+typedef int (*on_paths)(char *const *paths, size_t n, struct km_json_writer *json, FILE *text);
+
+static int check_paths(char *const *paths, size_t n, struct km_json_writer *json, FILE *text)
+{
+	struct km_rule_check_sum sum;
+
+	return km_rule_check_paths(paths, n, json, text, &sum);
+}
+
+static int test_paths(char *const *paths, size_t n, struct km_json_writer *json, FILE *text)
+{
+	struct km_rule_test_sum sum;
+
+	return km_rule_test_paths(paths, n, json, text, &sum);
+}
+
+static int as_json(struct km_cli *cli, int argc, char **argv, on_paths run)
 {
 	km_autofree(km_buf_freep) struct km_buf *out = NULL;
 	struct km_json_writer w;
@@ -128,7 +146,7 @@ static int check_json(struct km_cli *cli, int argc, char **argv, struct km_rule_
 	km_jw_init(&w, out, cli->format == KM_PRETTY);
 	km_jw_object(&w);
 	km_jw_ku64(&w, "version", 1);
-	r = km_rule_check_paths(argv, (size_t)argc, &w, NULL, sum);
+	r = run(argv, (size_t)argc, &w, NULL);
 	km_jw_end_object(&w);
 	if (km_buf_error(out) < 0)
 		return km_buf_error(out);
@@ -136,9 +154,8 @@ static int check_json(struct km_cli *cli, int argc, char **argv, struct km_rule_
 	return r;
 }
 
-static int check(struct km_cli *cli, int argc, char **argv)
+static int with_paths(struct km_cli *cli, int argc, char **argv, on_paths run)
 {
-	struct km_rule_check_sum sum = { 0 };
 	char usage[128], remedy[160];
 	int r;
 
@@ -147,11 +164,21 @@ static int check(struct km_cli *cli, int argc, char **argv)
 		         km_cli_usage(cli, usage, sizeof(usage)));
 		return km_say(cli, KM_EXIT_USAGE, remedy, "which rule file or folder?");
 	}
-	r = cli->format == KM_PLAIN ? km_rule_check_paths(argv, (size_t)argc, NULL, cli->out, &sum)
-	                            : check_json(cli, argc, argv, &sum);
+	r = cli->format == KM_PLAIN ? run(argv, (size_t)argc, NULL, cli->out)
+	                            : as_json(cli, argc, argv, run);
 	if (r < 0 && r != -EBADMSG)
 		return km_say(cli, KM_EXIT_FAILED, NULL, "%s", strerror(-r));
 	return r < 0 ? KM_EXIT_FAILED : KM_EXIT_DONE;
+}
+
+static int check(struct km_cli *cli, int argc, char **argv)
+{
+	return with_paths(cli, argc, argv, check_paths);
+}
+
+static int test(struct km_cli *cli, int argc, char **argv)
+{
+	return with_paths(cli, argc, argv, test_paths);
 }
 
 const struct km_cmd km_rule_cmds[] = {
@@ -159,5 +186,6 @@ const struct km_cmd km_rule_cmds[] = {
 	  "rules in force, and why a new set was refused" },
 	{ "show", show, "ID", "conditions, plan, guardrails and lines of one rule" },
 	{ "check", check, "PATH...", "errors and warnings with file:line and remedy (offline)" },
+	{ "test", test, "PATH...", "unit tests of rules, and what they leave out (offline)" },
 	{ 0 },
 };

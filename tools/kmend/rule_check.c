@@ -3,11 +3,9 @@
  * see besides. */
 #include "rule_check.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include "base/fs.h"
 #include "match/rule.h"
+#include "review/files.h"
 
 struct check {
 	struct km_json_writer *json;
@@ -116,33 +114,6 @@ static void check_text(struct check *c, const char *path, struct km_buf *text)
 		km_take(rule);
 }
 
-/* A checkout need not be owned as /etc is: said, and read all the same. */
-static int read_plainly(const char *path, struct km_buf **ret)
-{
-	km_autofree(km_buf_freep) struct km_buf *text = NULL;
-	km_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char piece[4096];
-	struct stat st;
-	ssize_t n;
-	int r;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EINVAL;
-	r = km_buf_new(KM_JSON_BYTES_MAX, &text);
-	if (r < 0)
-		return r;
-	while ((n = read(fd, piece, sizeof(piece))) > 0)
-		km_buf_add(text, piece, (size_t)n);
-	if (n < 0)
-		return -errno;
-	if (km_buf_error(text))
-		return km_buf_error(text) == -E2BIG ? -EFBIG : km_buf_error(text);
-	*ret = km_take(text);
-	return 0;
-}
-
 /* What the daemon would refuse to read is a warning here: a reviewer's copy is not the host's. */
 static void warn_of_trust(struct check *c, const struct km_error *e)
 {
@@ -155,77 +126,32 @@ static void warn_of_trust(struct check *c, const struct km_error *e)
 static void check_file(struct check *c, const char *path)
 {
 	km_autofree(km_buf_freep) struct km_buf *text = NULL;
-	struct km_error e = { 0 };
-	int r = km_fs_read_trusted(AT_FDCWD, path, KM_JSON_BYTES_MAX, &e, &text);
+	struct km_error e = { 0 }, doubt;
+	int r = km_files_read(path, &e, &doubt, &text);
 
 	c->sum->files++;
-	if (r == -EPERM || r == -ELOOP) {
-		warn_of_trust(c, &e);
-		r = read_plainly(path, &text);
-		if (r < 0)
-			error_of(c, path, r);
-	} else if (r < 0 && r != -ENOMEM) {
+	if (doubt.what[0])
+		warn_of_trust(c, &doubt);
+	if (r == -EBADMSG)
 		error(c, &e);
-	}
-	if (r == -ENOMEM)
+	else if (r < 0)
 		c->error = r;
-	else if (r >= 0)
+	else
 		check_text(c, path, text);
-}
-
-static void check_names(struct check *c, const char *path, char *const *names)
-{
-	for (; *names && !c->error; names++) {
-		km_autofree_char char *file = NULL;
-
-		if (asprintf(&file, "%s/%s", path, *names) < 0)
-			c->error = -ENOMEM;
-		else
-			check_file(c, file);
-	}
-}
-
-/* A folder of folders is a rules folder; one that holds rules itself is that of a class. */
-static void check_folder(struct check *c, const char *path)
-{
-	km_autofree(km_fs_free_namesp) char **names = NULL;
-	km_autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct km_error e = { 0 };
-	int r;
-
-	if (fd < 0) {
-		error_of(c, path, -errno);
-		return;
-	}
-	r = km_rule_class_names(fd, &e, &names);
-	if (r >= 0 && !names[0]) {
-		names = km_fs_free_names(names);
-		r = km_rule_names(fd, &e, &names);
-	}
-	if (r == -EBADMSG) {
-		error(c, &e);
-	} else if (r < 0) {
-		error_of(c, path, r);
-	} else if (!names[0]) {
-		km_copy(e.file, sizeof(e.file), path);
-		km_copy(e.what, sizeof(e.what), "no rule is in this folder");
-		km_copy(e.remedy, sizeof(e.remedy), "rules are files like memory/leak.json");
-		error(c, &e);
-	} else {
-		check_names(c, path, names);
-	}
 }
 
 static void check_path(struct check *c, const char *path)
 {
-	struct stat st;
+	km_autofree(km_fs_free_namesp) char **names = NULL;
+	struct km_error e = { 0 };
+	int r = km_files_find(path, &e, &names);
 
-	if (stat(path, &st) < 0)
-		error_of(c, path, -errno);
-	else if (S_ISDIR(st.st_mode))
-		check_folder(c, path);
-	else
-		check_file(c, path);
+	if (r == -EBADMSG)
+		error(c, &e);
+	else if (r < 0)
+		c->error = r;
+	for (size_t i = 0; r == 0 && names[i] && !c->error; i++)
+		check_file(c, names[i]);
 }
 
 /* All together, as the daemon would take them. */

@@ -49,6 +49,7 @@ enum km_text_kind {
 	KM_TEXT_RULE = 2,
 	KM_TEXT_COMMIT = 3,
 	KM_TEXT_SERVICES = 4, /* a file of services.d */
+	KM_TEXT_MODES = 5,    /* which rules were promoted or demoted: policy/modes.json */
 	KM_TEXT_KIND_MAX
 };
 

@@ -67,6 +67,12 @@ static int add_rules(struct km_texts *t, const char *dir, struct km_error *err)
 		*err = (struct km_error){ 0 };
 		r = 0; /* no policy: nothing but notify is allowed */
 	}
+	if (r == 0)
+		r = add_file(t, KM_TEXT_MODES, fd, KM_MODES_FILE, err);
+	if (r == -ENOENT) {
+		*err = (struct km_error){ 0 };
+		r = 0; /* each rule has the mode that it was written with */
+	}
 	return r < 0 ? r : km_rule_walk(fd, add_rule, t, err);
 }
 

@@ -14,11 +14,8 @@ static const char *const source_names[KM_PROCESS_SOURCE_MAX] = {
 };
 
 static const char *const text_names[KM_TEXT_KIND_MAX] = {
-	[KM_TEXT_CONFIG] = "config",
-	[KM_TEXT_POLICY] = "policy",
-	[KM_TEXT_RULE] = "rule",
-	[KM_TEXT_COMMIT] = "commit",
-	[KM_TEXT_SERVICES] = "services",
+	[KM_TEXT_CONFIG] = "config", [KM_TEXT_POLICY] = "policy",     [KM_TEXT_RULE] = "rule",
+	[KM_TEXT_COMMIT] = "commit", [KM_TEXT_SERVICES] = "services", [KM_TEXT_MODES] = "modes",
 };
 
 static const char *const outcome_names[KM_OUT_STATE_MAX] = {

@@ -43,6 +43,13 @@ int km_matcher_rule(struct km_matcher *m, const struct km_rule *rule,
 
 uint64_t km_matcher_full(const struct km_matcher *m);
 
+/* Hears each look at a rule that covers the service, and what every condition of its two trees
+ * said. For rule tests and back-tests; the daemon has none. UNLESS is NULL where the rule has none.
+ */
+typedef void (*km_match_ear)(void *userdata, const struct km_match *match,
+                             const enum km_truth *when, const enum km_truth *unless);
+void km_matcher_listen(struct km_matcher *m, km_match_ear ear, void *userdata);
+
 /* What is kept of rules that are no longer in R, or have another text, is dropped. */
 void km_matcher_rules_changed(struct km_matcher *m, const struct km_rules *r);
 

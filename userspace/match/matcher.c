@@ -5,6 +5,8 @@
 
 struct km_matcher {
 	struct km_memory memory;
+	km_match_ear ear; /* NULL: none */
+	void *ear_data;
 };
 
 /* One part of one rule while it is looked at. */
@@ -53,6 +55,12 @@ size_t km_matcher_tables(struct km_matcher *m, struct km_table **ret, size_t max
 void km_matcher_rules_changed(struct km_matcher *m, const struct km_rules *r)
 {
 	km_memory_rules_changed(&m->memory, r);
+}
+
+void km_matcher_listen(struct km_matcher *m, km_match_ear ear, void *userdata)
+{
+	m->ear = ear;
+	m->ear_data = userdata;
 }
 
 uint64_t km_matcher_full(const struct km_matcher *m)
@@ -225,5 +233,7 @@ int km_matcher_rule(struct km_matcher *m, const struct km_rule *rule,
 	}
 	if (ret->spoke == KM_TRUE)
 		name_causes(&when, ret);
+	if (m->ear)
+		m->ear(m->ear_data, ret, when.truth, rule->unless->span ? unless.truth : NULL);
 	return 0;
 }

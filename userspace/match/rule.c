@@ -186,6 +186,7 @@ static int compile(struct km_compile *c, const cJSON *root)
 	if (r < 0)
 		return r;
 	take_file(&c->words, c->in->file);
+	c->rule.written_mode = c->rule.guard.mode;
 	if (c->in->warn)
 		km_compile_warnings(c, root);
 	return 0;

@@ -115,6 +115,7 @@ struct km_rule {
 	struct km_verify_spec verify;
 	enum km_otherwise otherwise;
 	struct km_guard_spec guard;
+	enum km_mode written_mode; /* of the text; guard.mode is the one in force */
 };
 
 /* A set of rules that is in force as a whole; const once built. */

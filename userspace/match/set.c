@@ -55,14 +55,20 @@ static int two_alike(const struct km_rule *a, const struct km_rule *b, struct km
 
 static int digest_of(struct km_rule *const *rules, size_t count, uint8_t ret[KM_SHA256_SIZE])
 {
-	struct km_span *pieces = calloc(count + 1, sizeof(*pieces));
+	struct km_span *pieces = calloc(2 * count + 1, sizeof(*pieces));
+	size_t n = 0;
 	int r;
 
 	if (!pieces)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
-		pieces[i] = (struct km_span){ rules[i]->digest, sizeof(rules[i]->digest) };
-	r = km_sha256(pieces, count, ret);
+	for (size_t i = 0; i < count; i++) {
+		pieces[n++] = (struct km_span){ rules[i]->digest, sizeof(rules[i]->digest) };
+		/* another mode than the text's own is a part of what is in force */
+		if (rules[i]->guard.mode != rules[i]->written_mode)
+			pieces[n++] = (struct km_span){ &rules[i]->guard.mode,
+				                        sizeof(rules[i]->guard.mode) };
+	}
+	r = km_sha256(pieces, n, ret);
 	free(pieces);
 	return r;
 }

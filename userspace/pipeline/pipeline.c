@@ -396,6 +396,11 @@ int km_pipeline_feed(struct km_pipeline *p, const void *raw, size_t len)
 	return r < 0 ? r : drain(p);
 }
 
+void km_pipeline_listen(struct km_pipeline *p, km_match_ear ear, void *userdata)
+{
+	km_matcher_listen(p->matcher, ear, userdata);
+}
+
 const struct km_output *km_pipeline_next(struct km_pipeline *p)
 {
 	return km_outputs_take(&p->outputs);

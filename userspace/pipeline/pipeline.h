@@ -55,6 +55,9 @@ int km_pipeline_save_rows(const struct km_pipeline *p,
 /* Error of the last COMMIT that was refused; NULL: the set in force is the last one given. */
 const struct km_error *km_pipeline_refused(const struct km_pipeline *p);
 
+/* As km_matcher_listen(). */
+void km_pipeline_listen(struct km_pipeline *p, km_match_ear ear, void *userdata);
+
 /* For the report phase. */
 const struct km_attribute *km_pipeline_attribute(const struct km_pipeline *p);
 const struct km_predict *km_pipeline_predict(const struct km_pipeline *p);

@@ -77,6 +77,7 @@ void km_set_clear(struct km_set *s)
 
 struct compiling {
 	struct km_set set;
+	struct km_modes *modes; /* NULL: none were given */
 	struct km_rule **rules;
 	size_t count;
 };
@@ -86,6 +87,7 @@ static void compiling_clear(struct compiling *c)
 	for (size_t i = 0; i < c->count; i++)
 		km_rule_free(c->rules[i]);
 	free(c->rules);
+	km_modes_free(c->modes);
 	km_set_clear(&c->set);
 }
 
@@ -103,6 +105,9 @@ static int compile_one(const struct km_text *x, struct km_error *err, struct com
 			return -EBADMSG;
 		c->count++;
 		return 0;
+	case KM_TEXT_MODES:
+		c->modes = km_modes_free(c->modes);
+		return km_modes_compile(x->bytes, x->len, x->file, err, &c->modes);
 	case KM_TEXT_COMMIT:
 	case KM_TEXT_KIND_MAX:
 		break;
@@ -141,6 +146,8 @@ static int complete(struct compiling *c, struct km_error *err)
 
 	if (!c->set.policy)
 		r = km_policy_compile(NULL, 0, "(defaults)", err, &c->set.policy);
+	if (r == 0)
+		km_modes_apply(c->modes, c->rules, c->count);
 	if (r == 0)
 		r = km_rules_new(c->rules, c->count, err, &c->set.rules);
 	if (r == 0)

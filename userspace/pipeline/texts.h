@@ -3,11 +3,12 @@
 #ifndef KM_TEXTS_H
 #define KM_TEXTS_H
 
-#include "match/rule.h"
+#include "match/modes.h"
 
-/* All texts of a set together: 8,192 rules of 4 KiB. One configuration, one policy. */
+/* All texts of a set together: 8,192 rules of 4 KiB. One configuration, one policy,
+ * one file of modes. */
 #define KM_TEXTS_BYTES_MAX (32 * 1024 * 1024)
-#define KM_TEXTS_MAX       (KM_RULES_MAX + KM_SERVICE_FILES_MAX + 2)
+#define KM_TEXTS_MAX       (KM_RULES_MAX + KM_SERVICE_FILES_MAX + 3)
 
 struct km_text {
 	enum km_text_kind kind;

@@ -7,7 +7,7 @@ _kmend_commands() {
 	'') echo "status service signal forecast rule action incident trace replay bpf audit doctor help" ;;
 	service | forecast) echo "list show help" ;;
 	signal) echo "list watch help" ;;
-	rule) echo "list show check help" ;;
+	rule) echo "list show check test help" ;;
 	action) echo "list show approve deny verify help" ;;
 	incident) echo "list show explain help" ;;
 	trace) echo "record info help" ;;
@@ -53,7 +53,7 @@ _kmend() {
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$word" -- "$cur")
 	case "${words[*]}" in
-	replay* | 'rule check'* | 'trace '*)
+	replay* | 'rule check'* | 'rule test'* | 'trace '*)
 		[[ $cur == -* ]] || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$cur")
 		;;
 	esac

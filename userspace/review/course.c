@@ -7,19 +7,39 @@
 /* Levels are doubles on the way: exact up to here. */
 #define VALUE_MAX (1ULL << 53)
 
+/* Digits behind the point, three at most, as thousandths; *P is behind them. */
+static int fraction(const char **p, uint64_t *ret)
+{
+	uint64_t scale = 1000;
+
+	*ret = 0;
+	if (**p != '.')
+		return 0;
+	for (++*p; **p >= '0' && **p <= '9' && scale > 1; ++*p) {
+		scale /= 10;
+		*ret += (uint64_t)(**p - '0') * scale;
+	}
+	return scale == 1000 ? -EINVAL : 0;
+}
+
 int km_course_value(const char *s, double *ret, bool *ret_share)
 {
 	const char *end = s;
-	uint64_t v;
+	uint64_t v, thousandths;
+	double value;
 
-	if (km_text_u64(&end, &v) < 0)
+	if (km_text_u64(&end, &v) < 0 || fraction(&end, &thousandths) < 0)
 		return -EINVAL;
-	if (*end && strcmp(end, "%") != 0 && km_parse_bytes(s, &v) < 0)
-		return -EINVAL;
+	value = (double)v + (double)thousandths / 1000;
+	if (*end && strcmp(end, "%") != 0) {
+		if (km_parse_bytes(s, &v) < 0)
+			return -EINVAL;
+		value = (double)v;
+	}
 	*ret_share = strcmp(end, "%") == 0;
-	if (v > VALUE_MAX || (*ret_share && v > 100))
+	if (v > VALUE_MAX || (*ret_share && value > 100))
 		return -EINVAL;
-	*ret = *ret_share ? (double)v / 100 : (double)v;
+	*ret = *ret_share ? value / 100 : value;
 	return 0;
 }
 
@@ -104,15 +124,15 @@ static uint64_t mixed(uint64_t seed, uint64_t i)
 	return z ^ z >> 31;
 }
 
-static uint64_t noisy(const struct km_course *c, uint64_t t_ns, double level)
+static double noisy(const struct km_course *c, uint64_t t_ns, double level)
 {
 	double up = (double)(mixed(c->seed, t_ns) >> 11) / (double)(1ULL << 53);
 
-	level += (2 * up - 1) * (double)c->noise;
-	return level < 0 ? 0 : (uint64_t)(level + 0.5);
+	level += (2 * up - 1) * c->noise;
+	return level < 0 ? 0 : level;
 }
 
-int km_course_at(const struct km_course *c, uint64_t t_ns, uint64_t *ret)
+int km_course_at(const struct km_course *c, uint64_t t_ns, double *ret)
 {
 	uint64_t once = once_ns(c), at, round;
 	const struct km_piece *p;

@@ -23,18 +23,18 @@ struct km_course {
 	uint64_t repeat;
 	uint64_t begin_ns;
 	uint64_t limit; /* KM_UNKNOWN: none */
-	uint64_t noise; /* evenly spread, so much up and down */
+	double noise;   /* evenly spread, so much up and down */
 	uint64_t seed;
 };
 
-/* "250", "64MiB" or "85%" (then *RET_SHARE): 0 or -EINVAL. */
+/* "250", "0.25", "64MiB" or "85%" (then *RET_SHARE): 0 or -EINVAL. */
 int km_course_value(const char *s, double *ret, bool *ret_share);
 /* One piece: 0 or -EINVAL. */
 int km_course_piece(const char *s, struct km_piece *ret);
 /* Of all its pieces; saturates. */
 uint64_t km_course_long_ns(const struct km_course *c);
-/* T_NS since the time of the course's own zero. 1 and the level in whole units; 0: nothing is
+/* T_NS since the time of the course's own zero. 1 and the level, never negative; 0: nothing is
  * measured. The same on every machine. */
-int km_course_at(const struct km_course *c, uint64_t t_ns, uint64_t *ret);
+int km_course_at(const struct km_course *c, uint64_t t_ns, double *ret);
 
 #endif

@@ -18,9 +18,10 @@
 #define KM_TEST_PASSES_MAX 604800
 
 struct km_test_series {
-	size_t service;
-	int resource;
-	bool again; /* its zero is the newest start of its service */
+	size_t subject; /* whose */
+	int resource;   /* a level of a service: enum km_resource; else KM_RESOURCE_MAX */
+	int signal;     /* ... then enum km_sig */
+	bool again;     /* its zero is the newest start of its service */
 	struct km_course course;
 };
 
@@ -34,6 +35,14 @@ enum km_test_event_kind {
 	KM_TE_APPROVE,
 	KM_TE_DENY,
 	KM_TE_MAX
+};
+
+/* What has series and is no service. Among the subjects of a test it stands behind the services. */
+struct km_test_entity {
+	char name[KM_NAME_MAX]; /* "fs:/var", "web>10.0.0.5:5432", "host" */
+	enum km_entity kind;
+	size_t service; /* ENDPOINT: whose */
+	size_t skip;    /* of the name that no record holds: "fs:" */
 };
 
 struct km_test_event {
@@ -60,7 +69,7 @@ enum km_test_what {
 struct km_test_expect {
 	enum km_test_what what;
 	unsigned int at_line; /* of the expectation, in the test's file */
-	size_t service;
+	size_t subject;
 	uint64_t from_ns, to_ns;
 	bool always;    /* SPEAKS: at every look */
 	bool counted;   /* COUNT was given */
@@ -82,18 +91,24 @@ struct km_test {
 	const struct km_service_def *service[KM_WORLD_SERVICES_MAX]; /* the config's, as written */
 	bool down[KM_WORLD_SERVICES_MAX];
 	size_t service_count;
+	struct km_test_entity *entity; /* owned: what is no service, in the order of its use */
+	size_t entity_count;
 	struct km_config *config; /* owned, and so the next two */
 	char *config_text;
 	char *policy_text;
 	int mode; /* enum km_mode; -1: the rule's */
 	int acts; /* enum km_outcome_state; -1: the actor never answers */
 	uint64_t every_ns, until_ns;
+	uint64_t clock_ns;             /* wall-clock time at time 0 */
 	struct km_test_series *series; /* owned, and so the next two */
 	struct km_test_event *event;
 	struct km_test_expect *expect;
 	size_t series_count, event_count, expect_count;
 	bool positive, negative;
 };
+
+/* Name of the I-th subject. */
+const char *km_test_subject(const struct km_test *t, size_t i);
 
 struct km_tests {
 	struct km_test *test; /* owned */

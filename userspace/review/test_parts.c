@@ -28,7 +28,7 @@ static const struct {
 
 struct series_parts {
 	char of[64];
-	char service[KM_NAME_MAX];
+	char service[KM_NAME_MAX], entity[KM_NAME_MAX];
 	const cJSON *limit, *levels, *noise;
 	uint64_t begin_ns, repeat, seed;
 	bool again;
@@ -39,6 +39,7 @@ struct series_parts {
 static const struct km_json_field series_fields[] = {
 	{ "of", KM_JSON_STRING, true, SERIES(of), .size = 64 },
 	{ "service", KM_JSON_STRING, false, SERIES(service), .size = KM_NAME_MAX },
+	{ "entity", KM_JSON_STRING, false, SERIES(entity), .size = KM_NAME_MAX },
 	{ "limit", KM_JSON_NODE, false, SERIES(limit) },
 	{ "levels", KM_JSON_ARRAY, true, SERIES(levels) },
 	{ "begin", KM_JSON_DURATION, false, SERIES(begin_ns), .max = TIME_MAX_NS },
@@ -87,21 +88,44 @@ static int read_pieces(const struct km_test_reading *r, const cJSON *array, stru
 	return 0;
 }
 
+/* What "of" names: a level of a service, or a signal of the catalogue. */
+static int read_of(const struct km_test_reading *r, const cJSON *node, const char *of,
+                   struct km_test_series *ret)
+{
+	const struct km_test *t = r->test;
+	bool service = ret->subject < t->service_count;
+	enum km_entity kind =
+		service ? KM_ENTITY_SERVICE : t->entity[ret->subject - t->service_count].kind;
+
+	while (ret->resource < KM_RESOURCE_MAX && strcmp(km_resource_names[ret->resource], of))
+		ret->resource++;
+	if (service && ret->resource < KM_RESOURCE_MAX)
+		return 0;
+	ret->signal = ret->resource < KM_RESOURCE_MAX ? km_catalogue_of(ret->resource)
+	                                              : km_catalogue_find(of);
+	ret->resource = KM_RESOURCE_MAX;
+	if (ret->signal < KM_SIG_MAX && km_world_tells(ret->signal) &&
+	    km_catalogue[ret->signal].entities & 1U << kind)
+		return 0;
+	return km_json_fail(r->doc, cJSON_GetObjectItemCaseSensitive(node, "of"), r->err,
+	                    "a resource, or a signal as kmend signal list names it",
+	                    "no such level of %s", service ? "a service" : km_entity_names[kind]);
+}
+
 static int read_one_series(const struct km_test_reading *r, const cJSON *node,
                            struct km_test_series *ret)
 {
 	struct series_parts p = { .repeat = 1, .seed = 1 };
+	uint64_t noise = 0;
 	int k = km_json_read(r->doc, node, series_fields, &p, r->err);
 
 	if (k == 0)
-		k = km_test_read_service(r, node, &ret->service);
+		k = km_test_read_subject(r, node, p.entity[0] ? "entity" : "service",
+		                         p.entity[0] != 0, &ret->subject);
+	if (k == 0)
+		k = read_of(r, node, p.of, ret);
 	if (k < 0)
 		return k;
-	while (ret->resource < KM_RESOURCE_MAX && strcmp(km_resource_names[ret->resource], p.of))
-		ret->resource++;
-	if (ret->resource == KM_RESOURCE_MAX)
-		return km_json_fail(r->doc, cJSON_GetObjectItemCaseSensitive(node, "of"), r->err,
-		                    "see rules/README.md", "no such resource");
 	ret->again = p.again;
 	ret->course = (struct km_course){
 		.repeat = p.repeat, .begin_ns = p.begin_ns, .seed = p.seed, .limit = KM_UNKNOWN
@@ -109,7 +133,8 @@ static int read_one_series(const struct km_test_reading *r, const cJSON *node,
 	if (p.limit)
 		k = read_value(r, p.limit, &ret->course.limit);
 	if (k == 0 && p.noise)
-		k = read_value(r, p.noise, &ret->course.noise);
+		k = read_value(r, p.noise, &noise);
+	ret->course.noise = (double)noise;
 	return k < 0 ? k : read_pieces(r, p.levels, &ret->course);
 }
 
@@ -118,6 +143,9 @@ int km_test_read_series(const struct km_test_reading *r, const cJSON *array)
 	struct km_test *t = r->test;
 	const cJSON *node;
 	int k = km_test_read_room(r, array, KM_TEST_SERIES_MAX, sizeof(*t->series), &t->series);
+
+	if (k == 0) /* one each at most */
+		k = km_test_read_room(r, array, KM_TEST_SERIES_MAX, sizeof(*t->entity), &t->entity);
 
 	cJSON_ArrayForEach(node, array)
 	{
@@ -296,7 +324,7 @@ static int read_expectation(const struct km_test_reading *r, const cJSON *node,
 	int k = km_json_read(r->doc, node, expect_fields, &p, r->err);
 
 	if (k == 0)
-		k = km_test_read_service(r, node, &ret->service);
+		k = km_test_read_subject(r, node, "service", false, &ret->subject);
 	if (k == 0)
 		k = read_what(r, node, ret);
 	if (k == 0)

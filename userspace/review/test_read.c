@@ -10,12 +10,15 @@
 /* A test that says not how long it takes goes on for so long behind the last that happens. */
 #define TAIL_NS  (60 * KM_NS_PER_S)
 #define TEXT_MAX (1024 * 1024)
+/* 2026-01-05 00:00 UTC, a Monday, in seconds since 1970. */
+#define MONDAY_S 1767571200ULL
 
 /* In the order of enum km_outcome_state. */
 static const char *const acts_names[] = { "refused", "done", "failed", "unknown", "none", NULL };
 
 struct parts {
 	char name[KM_RULE_TEXT_MAX];
+	char clock[16];
 	const cJSON *services, *down, *policy, *series, *events, *expect;
 	int mode, acts;
 	uint64_t every_ns, until_ns;
@@ -26,6 +29,7 @@ struct parts {
 
 static const struct km_json_field test_fields[] = {
 	{ "name", KM_JSON_STRING, true, STRING(name) },
+	{ "clock", KM_JSON_STRING, false, STRING(clock) },
 	{ "services", KM_JSON_ARRAY, false, PART(services) },
 	{ "down", KM_JSON_ARRAY, false, PART(down) },
 	{ "policy", KM_JSON_OBJECT, false, PART(policy) },
@@ -74,6 +78,65 @@ static int find_service(const struct km_test *t, const char *name)
 		if (!strcmp(t->service[i]->name, name))
 			return (int)i;
 	return -1;
+}
+
+const char *km_test_subject(const struct km_test *t, size_t i)
+{
+	return i < t->service_count ? t->service[i]->name : t->entity[i - t->service_count].name;
+}
+
+/* "fs:/var", "dev:vda", "host", "web>10.0.0.5:5432", as phase 3 names them. */
+static bool parse_entity(const struct km_test *t, const char *name, struct km_test_entity *ret)
+{
+	const char *peer = strchr(name, '>');
+	char service[KM_NAME_MAX];
+	int i;
+
+	*ret = (struct km_test_entity){ .kind = KM_ENTITY_HOST };
+	if (!km_copy(ret->name, sizeof(ret->name), name))
+		return false;
+	if (!strcmp(name, "host"))
+		return true;
+	if (!strncmp(name, "fs:/", 4) || (!strncmp(name, "dev:", 4) && name[4])) {
+		ret->kind = name[0] == 'f' ? KM_ENTITY_FILESYSTEM : KM_ENTITY_DEVICE;
+		ret->skip = name[0] == 'f' ? strlen("fs:") : strlen("dev:");
+		return true;
+	}
+	if (!peer || !peer[1])
+		return false;
+	km_copy(service, (size_t)(peer - name) + 1, name);
+	i = find_service(t, service);
+	ret->kind = KM_ENTITY_ENDPOINT;
+	ret->service = i < 0 ? 0 : (size_t)i;
+	ret->skip = (size_t)(peer - name) + 1;
+	return i >= 0;
+}
+
+static int find_subject(const struct km_test *t, const char *name)
+{
+	for (size_t i = 0; name && i < t->service_count + t->entity_count; i++)
+		if (!strcmp(km_test_subject(t, i), name))
+			return (int)i;
+	return -1;
+}
+
+int km_test_read_subject(const struct km_test_reading *r, const cJSON *node, const char *key,
+                         bool make, size_t *ret)
+{
+	const cJSON *member = cJSON_GetObjectItemCaseSensitive(node, key);
+	const char *name = cJSON_GetStringValue(member);
+	struct km_test *t = r->test;
+	int i = member ? find_subject(t, name) : 0;
+
+	if (i < 0 && make && name && parse_entity(t, name, &t->entity[t->entity_count]))
+		i = (int)(t->service_count + t->entity_count++);
+	if (i < 0)
+		return km_json_fail(r->doc, member, r->err,
+		                    "a service of the test, or like \"fs:/var\", \"dev:vda\", "
+		                    "\"web>10.0.0.5:5432\", \"host\" of a series",
+		                    "nothing in this test has that name");
+	*ret = (size_t)i;
+	return 0;
 }
 
 int km_test_read_service(const struct km_test_reading *r, const cJSON *node, size_t *ret)
@@ -291,6 +354,24 @@ static int take_times(const struct km_test_reading *r, const cJSON *node)
 	return 0;
 }
 
+/* "mon 03:00": the first of that day and time from Monday 2026-01-05 on. */
+static int read_clock(const struct km_test_reading *r, const cJSON *node, const char *s)
+{
+	static const char *const days[] = { "mon", "tue", "wed", "thu", "fri", "sat", "sun" };
+	unsigned int day = 0, hour, minute;
+	char end;
+
+	while (day < KM_ARRAY_SIZE(days) && strncmp(s, days[day], 3) != 0)
+		day++;
+	if (day == KM_ARRAY_SIZE(days) || strlen(s) != strlen("mon 03:00") ||
+	    sscanf(s + 3, " %2u:%2u%c", &hour, &minute, &end) != 2 || hour > 23 || minute > 59)
+		return km_json_fail(r->doc, cJSON_GetObjectItemCaseSensitive(node, "clock"), r->err,
+		                    "like \"mon 03:00\", UTC", "no such time of the week");
+	r->test->clock_ns =
+		(MONDAY_S + day * 86400ULL + hour * 3600ULL + minute * 60ULL) * KM_NS_PER_S;
+	return 0;
+}
+
 static int read_parts(const struct km_test_reading *r, const struct parts *p)
 {
 	int k = read_services(r, p);
@@ -308,7 +389,9 @@ static int read_parts(const struct km_test_reading *r, const struct parts *p)
 
 static int read_test(const struct km_test_reading *r, const cJSON *node)
 {
-	struct parts p = { .mode = -1, .acts = KM_OUT_DONE, .every_ns = KM_NS_PER_S };
+	struct parts p = {
+		.clock = "mon 12:00", .mode = -1, .acts = KM_OUT_DONE, .every_ns = KM_NS_PER_S
+	};
 	struct km_test *t = r->test;
 	int k;
 
@@ -323,7 +406,9 @@ static int read_test(const struct km_test_reading *r, const cJSON *node)
 	t->acts = strcmp(acts_names[p.acts], "none") == 0 ? -1 : p.acts;
 	t->every_ns = p.every_ns;
 	t->until_ns = p.until_ns;
-	k = read_parts(r, &p);
+	k = read_clock(r, node, p.clock);
+	if (k == 0)
+		k = read_parts(r, &p);
 	return k < 0 ? k : take_times(r, node);
 }
 
@@ -382,6 +467,7 @@ struct km_tests *km_tests_free(struct km_tests *tests)
 		km_config_free(t->config);
 		free(t->config_text);
 		free(t->policy_text);
+		free(t->entity);
 		free(t->series);
 		free(t->event);
 		free(t->expect);

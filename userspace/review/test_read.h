@@ -19,6 +19,10 @@ int km_test_read_expect(const struct km_test_reading *r, const cJSON *array);
 
 /* The member KEY of NODE names a service of the test; absent: the first. */
 int km_test_read_service(const struct km_test_reading *r, const cJSON *node, size_t *ret);
+/* The member KEY of NODE names a service, or what has a series; absent: the first service. MAKE: an
+ * entity with a new name is a new one. */
+int km_test_read_subject(const struct km_test_reading *r, const cJSON *node, const char *key,
+                         bool make, size_t *ret);
 /* A new array of at most MAX zeroed members of SIZE for ARRAY, which WHAT names; *RET the caller's.
  */
 int km_test_read_room(const struct km_test_reading *r, const cJSON *array, size_t max, size_t size,

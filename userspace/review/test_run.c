@@ -112,7 +112,9 @@ static int begin(struct run *run)
 	int r;
 
 	km_world_init(w, feed, run);
-	r = tell_texts(run);
+	r = km_world_clock(w, run->test->clock_ns);
+	if (r >= 0)
+		r = tell_texts(run);
 	for (size_t i = 0; i < run->test->service_count && r >= 0; i++) {
 		run->back_ns[i] = NEVER;
 		r = km_world_add(w, run->test->service[i]);
@@ -225,19 +227,56 @@ static int answer(struct run *run)
 	return r;
 }
 
+/* Of a service that is down nothing is measured. */
+static int tell_level(struct run *run, const struct km_test_series *s, double level)
+{
+	struct km_world_service *service = &run->world.service[s->subject];
+	struct km_world_value v = { .signal = (enum km_sig)s->signal,
+		                    .name = "",
+		                    .value = level,
+		                    .limit = -1,
+		                    .period_ns = run->test->every_ns };
+
+	if (!service->tgid)
+		return 0;
+	if (s->resource < KM_RESOURCE_MAX)
+		return km_world_level(&run->world, service, (enum km_resource)s->resource,
+		                      (uint64_t)(level + 0.5), s->course.limit);
+	if (s->course.limit != KM_UNKNOWN)
+		v.limit = (double)s->course.limit;
+	return km_world_value(&run->world, service, &v);
+}
+
+static int tell_entity(struct run *run, const struct km_test_series *s, double level)
+{
+	const struct km_test_entity *e = &run->test->entity[s->subject - run->test->service_count];
+	struct km_world_value v = {
+		.signal = (enum km_sig)s->signal,
+		.entity = e->kind,
+		.name = e->kind == KM_ENTITY_HOST ? "" : e->name + e->skip,
+		.value = level,
+		.limit = s->course.limit == KM_UNKNOWN ? -1 : (double)s->course.limit,
+		.period_ns = run->test->every_ns,
+	};
+	bool endpoint = e->kind == KM_ENTITY_ENDPOINT;
+
+	return km_world_value(&run->world, endpoint ? &run->world.service[e->service] : NULL, &v);
+}
+
 static int tell_levels(struct run *run)
 {
+	const struct km_test *t = run->test;
 	int r = 0;
 
-	for (size_t i = 0; i < run->test->series_count && r >= 0; i++) {
-		const struct km_test_series *s = &run->test->series[i];
-		struct km_world_service *service = &run->world.service[s->service];
-		uint64_t t_ns = run->world.t_ns - (s->again ? service->born_ns : 0), level;
+	for (size_t i = 0; i < t->series_count && r >= 0; i++) {
+		const struct km_test_series *s = &t->series[i];
+		bool service = s->subject < t->service_count;
+		uint64_t born_ns = service && s->again ? run->world.service[s->subject].born_ns : 0;
+		double level;
 
-		/* of a service that is down nothing is measured */
-		if (service->tgid && km_course_at(&s->course, t_ns, &level))
-			r = km_world_level(&run->world, service, (enum km_resource)s->resource,
-			                   level, s->course.limit);
+		if (!km_course_at(&s->course, run->world.t_ns - born_ns, &level))
+			continue;
+		r = service ? tell_level(run, s, level) : tell_entity(run, s, level);
 	}
 	return r;
 }

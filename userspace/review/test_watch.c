@@ -15,10 +15,10 @@ static bool within(const struct km_test_expect *x, uint64_t t_ns)
 	return t_ns >= x->from_ns && t_ns <= x->to_ns;
 }
 
-static bool is_service(const struct km_test_watch *w, const struct km_test_expect *x,
+static bool is_subject(const struct km_test_watch *w, const struct km_test_expect *x,
                        const char *name)
 {
-	return strcmp(w->test->service[x->service]->name, name) == 0;
+	return strcmp(km_test_subject(w->test, x->subject), name) == 0;
 }
 
 static void hit(struct km_test_seen *seen, uint64_t t_ns)
@@ -37,7 +37,7 @@ static void see_match(struct km_test_watch *w, size_t i, const struct km_match *
 	if ((x->what != KM_TX_SPEAKS && x->what != KM_TX_SILENT) || !within(x, t_ns))
 		return;
 	s = km_attribute_service(km_pipeline_attribute(w->pipeline), m->service_id);
-	if (!s || !is_service(w, x, s->name))
+	if (!s || !is_subject(w, x, s->name))
 		return;
 	seen->looks++;
 	seen->line = m->line;
@@ -87,7 +87,7 @@ static void see_decision(struct km_test_watch *w, size_t i, const struct km_deci
 	char when[32];
 
 	if (x->what != KM_TX_DECISION || d->rule_key != w->rule->key || !within(x, t_ns) ||
-	    !is_service(w, x, d->service))
+	    !is_subject(w, x, d->service))
 		return;
 	w->seen[i].looks++;
 	if (is_decision(x, d))
@@ -106,7 +106,7 @@ static void see_verdict(struct km_test_watch *w, size_t i, const struct km_verdi
 	char when[32];
 
 	if (x->what != KM_TX_VERDICT || v->rule_key != w->rule->key || !within(x, t_ns) ||
-	    !is_service(w, x, v->service))
+	    !is_subject(w, x, v->service))
 		return;
 	w->seen[i].looks++;
 	if ((int)v->kind == x->verdict)
@@ -129,15 +129,16 @@ void km_test_watch_output(struct km_test_watch *w, const struct km_output *o)
 
 static bool in_force(const struct km_test_watch *w, const struct km_test_expect *x)
 {
-	const char *name = w->test->service[x->service]->name;
-	const struct km_service *s =
-		km_attribute_service_by_name(km_pipeline_attribute(w->pipeline), name);
 	const struct km_forecast *f;
+	const struct km_service *s;
 	uint32_t slot = 0;
 
-	while (s && (f = km_predict_next(km_pipeline_predict(w->pipeline), &slot)))
-		if (f->service_id == s->id && (int)f->kind == x->forecast && f->why == KM_WHY_NONE)
+	while ((f = km_predict_next(km_pipeline_predict(w->pipeline), &slot))) {
+		s = km_attribute_service(km_pipeline_attribute(w->pipeline), f->service_id);
+		if (s && is_subject(w, x, s->name) && (int)f->kind == x->forecast &&
+		    f->why == KM_WHY_NONE)
 			return true;
+	}
 	return false;
 }
 

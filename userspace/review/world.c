@@ -13,8 +13,11 @@
 #define OTHER_UID    1000
 #define CONTAINER_ID 64
 #define INET         2
+#define ESTABLISHED  1
 #define SYN_SENT     2
-#define CLOSED       7
+/* Records of one signal in one pass: more is a flood, not a rate. */
+#define EVENTS_EACH_MAX 10000
+#define CLOSED          7
 
 void km_world_init(struct km_world *w, km_world_sink sink, void *userdata)
 {
@@ -203,21 +206,6 @@ int km_world_signal(struct km_world *w, struct km_world_service *s, uint32_t sig
 	return put(w, &g, sizeof(g));
 }
 
-int km_world_connect_failed(struct km_world *w, struct km_world_service *s, int error)
-{
-	struct kmend_tcp_state t = {
-		.hdr = header(w, KMEND_TCP_STATE, sizeof(t), s),
-		.family = INET,
-		.rport = 5432,
-		.from = SYN_SENT,
-		.to = CLOSED,
-		.error = error,
-		.raddr = { 192, 0, 2, 1 },
-	};
-
-	return put(w, &t, sizeof(t));
-}
-
 int km_world_level(struct km_world *w, struct km_world_service *s, enum km_resource r,
                    uint64_t level, uint64_t limit)
 {
@@ -235,6 +223,94 @@ int km_world_level(struct km_world *w, struct km_world_service *s, enum km_resou
 		return 0;
 	}
 	return put(w, &l, sizeof(l));
+}
+
+static int retransmit(struct km_world *w, struct km_world_service *s, uint64_t count)
+{
+	struct kmend_retransmit t = { .hdr = header(w, KMEND_RETRANSMIT, sizeof(t), s),
+		                      .count = count };
+
+	return count ? put(w, &t, sizeof(t)) : 0;
+}
+
+static int tcp_state(struct km_world *w, struct km_world_service *s, uint8_t from, int error)
+{
+	struct kmend_tcp_state t = {
+		.hdr = header(w, KMEND_TCP_STATE, sizeof(t), s),
+		.family = INET,
+		.rport = 5432,
+		.from = from,
+		.to = CLOSED,
+		.error = error,
+		.raddr = { 192, 0, 2, 1 },
+	};
+
+	return put(w, &t, sizeof(t));
+}
+
+int km_world_connect_failed(struct km_world *w, struct km_world_service *s, int error)
+{
+	return tcp_state(w, s, SYN_SENT, error);
+}
+
+/* Signals that phase 4 counts from records, and how to make one. */
+static int count_events(struct km_world *w, struct km_world_service *s, enum km_sig signal,
+                        uint64_t count)
+{
+	int r = 0;
+
+	if (signal == KM_SIG_RETRANSMITS)
+		return retransmit(w, s, count);
+	for (uint64_t i = 0; i < count && i < EVENTS_EACH_MAX && r == 0; i++)
+		r = signal == KM_SIG_RESETS ? tcp_state(w, s, ESTABLISHED, ECONNRESET)
+		                            : km_world_connect_failed(w, s, ECONNREFUSED);
+	return r;
+}
+
+static bool is_counted(enum km_sig signal)
+{
+	return signal == KM_SIG_RETRANSMITS || signal == KM_SIG_RESETS ||
+	       signal == KM_SIG_CONNECT_FAILURES;
+}
+
+bool km_world_tells(enum km_sig signal)
+{
+	bool of_tasks = signal >= KM_SIG_MEMORY_ANON && signal <= KM_SIG_MEMORY_SWAP;
+
+	return signal > KM_SIG_OOM_KILLS && signal < KM_SIG_MAX && !of_tasks;
+}
+
+int km_world_value(struct km_world *w, struct km_world_service *s, const struct km_world_value *v)
+{
+	enum km_shape shape = km_catalogue[v->signal].shape;
+	bool rate = shape == KM_SHAPE_EVENT || shape == KM_SHAPE_COUNTER;
+	double amount = rate ? v->value * (double)v->period_ns / (double)KM_NS_PER_S : v->value;
+	union {
+		struct km_raw_value value;
+		char room[sizeof(struct km_raw_value) + KM_NAME_MAX + 8];
+	} raw = { 0 };
+	size_t len = strnlen(v->name, KM_NAME_MAX);
+
+	if (is_counted(v->signal))
+		return count_events(w, s, v->signal, (uint64_t)amount);
+	raw.value.hdr = header(w, KM_RAW_VALUE, (sizeof(raw.value) + len + 7) / 8 * 8, s);
+	raw.value.signal = v->signal;
+	raw.value.entity = v->entity;
+	raw.value.value = amount;
+	raw.value.limit = v->limit;
+	raw.value.period_ns = shape == KM_SHAPE_LEVEL ? 0 : v->period_ns;
+	raw.value.window_ns = raw.value.period_ns;
+	raw.value.len = (uint32_t)len;
+	memcpy(raw.value.name, v->name, len);
+	return put(w, &raw, raw.value.hdr.size);
+}
+
+int km_world_clock(struct km_world *w, uint64_t realtime_ns)
+{
+	struct km_raw_clock c = { .hdr = header(w, KM_RAW_CLOCK, sizeof(c), NULL),
+		                  .realtime_ns = realtime_ns + w->t_ns };
+
+	return put(w, &c, sizeof(c));
 }
 
 int km_world_loss(struct km_world *w)

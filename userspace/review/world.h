@@ -51,6 +51,21 @@ int km_world_signal(struct km_world *w, struct km_world_service *s, uint32_t sig
 int km_world_connect_failed(struct km_world *w, struct km_world_service *s, int error);
 int km_world_level(struct km_world *w, struct km_world_service *s, enum km_resource r,
                    uint64_t level, uint64_t limit);
+struct km_world_value {
+	enum km_sig signal;
+	enum km_entity entity;
+	const char *name;   /* mount point, device, ADDRESS:PORT; "" for a service and the host */
+	double value;       /* a rate is per second */
+	double limit;       /* negative: none */
+	uint64_t period_ns; /* since the last one */
+};
+/* S: of the service, or whose endpoint it is; NULL: neither. What the host counts
+ * from events comes as so many events. */
+int km_world_value(struct km_world *w, struct km_world_service *s, const struct km_world_value *v);
+/* False for what only a process can make, like forks. */
+bool km_world_tells(enum km_sig signal);
+/* Where boot time stands in wall-clock time: REALTIME_NS at the world's time 0. */
+int km_world_clock(struct km_world *w, uint64_t realtime_ns);
 int km_world_loss(struct km_world *w);
 int km_world_command(struct km_world *w, enum km_command command, uint64_t decision_id);
 /* Its processes as the sampling pass saw them, then the tick. */

@@ -21,17 +21,17 @@ static struct km_course course(const char *const *pieces)
 
 static uint64_t at(const struct km_course *c, uint64_t t_ns)
 {
-	uint64_t level = UINT64_MAX;
+	double level = -1;
 
 	assert_int_equal(km_course_at(c, t_ns, &level), 1);
-	return level;
+	return (uint64_t)(level + 0.5);
 }
 
 static void levels_hold_rise_and_are_missing_as_written(void **state)
 {
 	const struct km_course c = course((const char *const[]){
 		"100 for 10s", "to 50% in 10s", "none for 5s", "to 0 in 10s", NULL });
-	uint64_t level;
+	double level;
 
 	(void)state;
 	assert_int_equal(at(&c, 0), 100);
@@ -50,7 +50,7 @@ static void levels_hold_rise_and_are_missing_as_written(void **state)
 static void a_course_that_ends_unmeasured_stays_so(void **state)
 {
 	const struct km_course c = course((const char *const[]){ "7 for 1s", "none for 1s", NULL });
-	uint64_t level;
+	double level;
 
 	(void)state;
 	assert_int_equal(km_course_at(&c, 2 * S, &level), 0);
@@ -59,7 +59,7 @@ static void a_course_that_ends_unmeasured_stays_so(void **state)
 static void a_course_begins_and_repeats_when_it_says(void **state)
 {
 	struct km_course c = course((const char *const[]){ "to 100 in 10s", NULL });
-	uint64_t level;
+	double level;
 
 	(void)state;
 	c.begin_ns = 5 * S;
@@ -113,6 +113,9 @@ static void what_is_no_piece_is_refused(void **state)
 		"101% for 10s",
 		"100 for 10s now",
 		"1e3 for 10s",
+		"1. for 10s",
+		"1.2345 for 10s",
+		"1.5MiB for 10s",
 		"100  for 10s",
 		"5XB for 1s",
 		"99999999999999999999 for 1s",
@@ -125,6 +128,10 @@ static void what_is_no_piece_is_refused(void **state)
 			fail_msg("%s was taken", bad[i]);
 	assert_int_equal(km_course_piece("64MiB for 1h", &p), 0);
 	assert_true(p.value == 64.0 * 1024 * 1024);
+	assert_int_equal(km_course_piece("0.25 for 1h", &p), 0);
+	assert_true(p.value == 0.25 && !p.share);
+	assert_int_equal(km_course_piece("99.9% for 1h", &p), 0);
+	assert_true(p.value > 0.9989 && p.value < 0.9991 && p.share);
 	assert_int_equal(km_course_piece("to 100% in 1ms", &p), 0);
 	assert_true(p.share && p.value == 1.0);
 }

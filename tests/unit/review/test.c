@@ -159,6 +159,22 @@ static void levels_of_every_resource_arrive(void **state)
 	}
 }
 
+static void what_is_no_service_has_levels_too(void **state)
+{
+	static const char rule[] =
+		"{\"version\":1,\"id\":\"r\",\"summary\":\"s\",\"why\":\"w\",\"owner\":\"o\","
+		"\"maturity\":\"experimental\",\"scope\":{\"services\":[\"host\"]},\"when\":"
+		"{\"level\":{\"resource\":\"host_memory\",\"above\":\"90%\"}},"
+		"\"plan\":[{\"do\":\"notify\"}],\"verify\":{\"not_measured\":true}}";
+
+	(void)state;
+	passes(rule,
+	       "\"services\":[\"web\"],\"series\":[{\"of\":\"host_memory\",\"entity\":\"host\","
+	       "\"limit\":\"8GiB\",\"levels\":[\"50% for 10s\",\"95% for 10s\"]}],\"expect\":["
+	       "{\"service\":\"host\",\"to\":\"9s\",\"speaks\":false},"
+	       "{\"service\":\"host\",\"from\":\"10s\",\"speaks\":true}]");
+}
+
 static void the_ladder_is_climbed_as_the_actor_answers(void **state)
 {
 	const char *rule =
@@ -251,7 +267,7 @@ static void what_is_wrong_in_a_test_file_is_said_at_its_place(void **state)
 		{ "\"expect\":[{\"speaks\":true,\"verdict\":\"helped\"}]", "says one thing" },
 		{ "\"expect\":[{\"speaks\":true,\"at\":\"1s\",\"to\":\"2s\"}]", "two windows" },
 		{ "\"expect\":[{\"speaks\":true,\"from\":\"3s\",\"to\":\"2s\"}]", "before" },
-		{ "\"expect\":[{\"speaks\":true,\"service\":\"x\"}]", "no service of this test" },
+		{ "\"expect\":[{\"speaks\":true,\"service\":\"x\"}]", "nothing in this test" },
 		{ "\"down\":[\"x\"],\"expect\":[{\"speaks\":true}]", "no service of this test" },
 		{ "\"services\":[],\"expect\":[{\"speaks\":true}]", "1 to 16 services" },
 		{ "\"services\":[\"a\",\"a\"],\"expect\":[{\"speaks\":true}]", "a" },
@@ -259,7 +275,7 @@ static void what_is_wrong_in_a_test_file_is_said_at_its_place(void **state)
 		{ "\"policy\":{\"verbs\":[\"x\"]},\"expect\":[{\"speaks\":true}]", "" },
 		{ "\"series\":[{\"of\":\"x\",\"levels\":[\"1 for 1s\"]}],\"expect\":"
 		  "[{\"speaks\":true}]",
-		  "no such resource" },
+		  "no such level of a service" },
 		{ "\"series\":[{\"of\":\"memory\",\"levels\":[]}],\"expect\":[{\"speaks\":true}]",
 		  "1 to 64 pieces" },
 		{ "\"series\":[{\"of\":\"memory\",\"levels\":[\"90% for 1s\"]}],\"expect\":"
@@ -268,6 +284,17 @@ static void what_is_wrong_in_a_test_file_is_said_at_its_place(void **state)
 		{ "\"events\":[{\"at\":\"1s\",\"is\":\"oom\",\"count\":2}],\"expect\":"
 		  "[{\"speaks\":true}]",
 		  "a time between" },
+		{ "\"series\":[{\"of\":\"psi.io.full\",\"levels\":[\"1 for 1s\"]}],\"expect\":"
+		  "[{\"speaks\":true}]",
+		  "no such level of a service" },
+		{ "\"series\":[{\"of\":\"process.forks\",\"levels\":[\"1 for 1s\"]}],\"expect\":"
+		  "[{\"speaks\":true}]",
+		  "no such level of a service" },
+		{ "\"series\":[{\"of\":\"memory\",\"entity\":\"x>1\",\"levels\":[\"1 for 1s\"]}],"
+		  "\"expect\":[{\"speaks\":true}]",
+		  "nothing in this test" },
+		{ "\"clock\":\"mon 24:00\",\"expect\":[{\"speaks\":true}]", "time of the week" },
+		{ "\"clock\":\"someday\",\"expect\":[{\"speaks\":true}]", "time of the week" },
 		{ "\"every\":\"100ms\",\"until\":\"7d\",\"expect\":[{\"speaks\":true}]",
 		  "at most 604800 passes" },
 		{ "\"expect\":[{\"speaks\":true}],\"spoke\":1", "spoke" },
@@ -306,6 +333,7 @@ int main(void)
 		cmocka_unit_test(each_way_to_end_is_seen_as_such),
 		cmocka_unit_test(a_leak_is_forecast_and_suggested),
 		cmocka_unit_test(levels_of_every_resource_arrive),
+		cmocka_unit_test(what_is_no_service_has_levels_too),
 		cmocka_unit_test(the_ladder_is_climbed_as_the_actor_answers),
 		cmocka_unit_test(the_policy_of_a_test_bounds_it),
 		cmocka_unit_test(every_kind_of_service_can_be_played),

@@ -48,10 +48,15 @@ struct km_cgroup_mounts {
 	char unified[KM_PATH_MAX];
 	char memory[KM_PATH_MAX]; /* v1 controllers */
 	char pids[KM_PATH_MAX];
+	char cpu[KM_PATH_MAX];
 };
 
 /* TEXT as in /proc/self/mountinfo; is changed. */
 void km_cgroup_mounts_parse(char *text, struct km_cgroup_mounts *ret);
 int km_cgroup_mounts_read(struct km_cgroup_mounts *ret);
+/* All of /proc/PID/mountinfo behind FD; *RET is the caller's. */
+int km_mountinfo_read(int fd, char **ret);
+/* Blanks, tabs, newlines and backslashes are written as \ooo there. */
+void km_mountinfo_unescape(char *s);
 
 #endif

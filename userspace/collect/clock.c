@@ -6,12 +6,24 @@
 #include "collect/internal.h"
 
 #define JUMP_NS KM_NS_PER_MS
+#define STEP_NS (10 * KM_NS_PER_S)
+
+/* One within the time that it takes until what it upset has settled. */
+static int say_step(struct km_collect *c)
+{
+	return km_value_emit(c, &(struct km_said){ .signal = KM_SIG_CLOCK_STEPS,
+	                                           .entity = KM_ENTITY_HOST,
+	                                           .value = 1,
+	                                           .period_ns = STEP_NS });
+}
 
 int km_clock_emit(struct km_collect *c)
 {
 	struct km_raw_clock raw;
 	struct timespec ts;
 	uint64_t offset, moved;
+	bool first;
+	int r;
 
 	km_raw_init(&raw, KM_RAW_CLOCK, sizeof(raw), 0);
 	if (clock_gettime(CLOCK_REALTIME, &ts) < 0)
@@ -21,6 +33,8 @@ int km_clock_emit(struct km_collect *c)
 	moved = offset - c->realtime_offset_ns;
 	if (moved <= JUMP_NS || -moved <= JUMP_NS)
 		return 0;
+	first = !c->realtime_offset_ns;
 	c->realtime_offset_ns = offset;
-	return km_emit(c, &raw, sizeof(raw));
+	r = km_emit(c, &raw, sizeof(raw));
+	return r || first ? r : say_step(c);
 }

@@ -47,6 +47,7 @@ static int on_cgroup(void *userdata, uint64_t id, const char *path, bool gone)
 
 	if (gone) {
 		km_levels_drop(c->levels, id);
+		km_suffering_drop(c, id);
 		km_retransmits_forget(c, id);
 	}
 	km_raw_init(&raw, KM_RAW_CGROUP, sizeof(raw), id);
@@ -137,6 +138,8 @@ static int open_all(struct km_collect *c)
 		r = open_tables(c);
 	if (r == 0)
 		r = km_pidfiles_open(c);
+	if (r == 0)
+		r = km_rooms_open(c);
 	if (r == 0)
 		r = km_scan(c);
 	return r;
@@ -243,9 +246,9 @@ static int test_canary(struct km_collect *c)
 
 /* The order of a sampling pass: what happened, then what is, then "that was all". */
 static int (*const steps[])(struct km_collect *) = {
-	test_canary,         km_rings_drain, look_at_cgroups, km_clock_emit,
-	km_tasks_step,       emit_levels,    km_host_emit,    km_pidfiles_emit,
-	km_retransmits_emit, km_losses_emit, emit_tick,
+	test_canary,      km_rings_drain,      look_at_cgroups, km_clock_emit, km_tasks_step,
+	emit_levels,      km_host_emit,        km_limits_emit,  km_rooms_emit, km_suffering_emit,
+	km_pidfiles_emit, km_retransmits_emit, km_losses_emit,  emit_tick,
 };
 
 static int on_pass(void *userdata, int fd, uint32_t events)
@@ -372,6 +375,8 @@ struct km_collect *km_collect_stop(struct km_collect *c, bool unpin)
 	km_table_free(c->retrans);
 	km_table_free(c->wanted);
 	km_scan_free(c);
+	km_rooms_close(c);
+	km_suffering_free(c);
 	free(c->pidfiles);
 	free(c->task_buffer);
 	km_close(&c->proc_fd);
@@ -384,6 +389,7 @@ int km_collect_watch(struct km_collect *c, uint64_t cgroup_id, bool on)
 {
 	const char *path = c->cgroups ? km_cgroups_path(c->cgroups, cgroup_id) : NULL;
 	uint64_t *row;
+	int r;
 
 	if (!path && on)
 		km_table_put(c->wanted, &cgroup_id, &row);
@@ -392,8 +398,11 @@ int km_collect_watch(struct km_collect *c, uint64_t cgroup_id, bool on)
 	if (!path)
 		return -ENOENT;
 	km_cgroups_watch(c->cgroups, cgroup_id, on);
-	if (on)
-		return km_levels_add(c->levels, cgroup_id, path);
+	if (on) {
+		r = km_levels_add(c->levels, cgroup_id, path);
+		return r < 0 ? r : km_suffering_add(c, cgroup_id, path);
+	}
 	km_levels_drop(c->levels, cgroup_id);
+	km_suffering_drop(c, cgroup_id);
 	return 0;
 }

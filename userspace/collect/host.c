@@ -100,6 +100,10 @@ int km_host_emit(struct km_collect *c)
 	if (km_fs_read_small(c->proc_fd, "sys/fs/file-nr", text, sizeof(text)) > 0)
 		km_file_nr_parse(text, &h.files_open, &h.files_max);
 	add_psi(c->proc_fd, &h);
+	memcpy(c->host_pressure,
+	       (const uint32_t[]){ h.psi_cpu_some_ppm, h.psi_memory_some_ppm, h.psi_memory_full_ppm,
+	                           h.psi_io_some_ppm, h.psi_io_full_ppm },
+	       sizeof(c->host_pressure));
 	h.processes = c->processes;
 	return km_emit(c, &h, sizeof(h));
 }

@@ -10,6 +10,7 @@
 #include "collect/bpf.h"
 #include "collect/cgroup.h"
 #include "collect/collect.h"
+#include "collect/host.h"
 #include "collect/level.h"
 #include "collect/procfs.h"
 
@@ -42,6 +43,15 @@ struct km_pidfile {
 	uint64_t start_ns;
 };
 
+/* A count that only grows, and when it was last looked at. */
+struct km_told {
+	uint64_t value;
+	uint64_t t_ns; /* 0: never */
+};
+
+struct km_rooms;
+struct km_sufferer;
+
 struct km_collect {
 	struct km_collect_opts opts;
 	struct km_bpf bpf;
@@ -69,6 +79,7 @@ struct km_collect {
 
 	char *task_buffer;
 	uint32_t processes; /* of the last pass */
+	uint32_t zombies;   /* of the last pass that looked at tasks */
 	bool iter_refused;
 	uint64_t period_ns;      /* of a pass */
 	uint64_t task_cost_ns;   /* of looking at all tasks, smoothed */
@@ -78,6 +89,13 @@ struct km_collect {
 
 	int stats_fd;        /* run-time statistics are on while it is open */
 	uint64_t stats_pass; /* when someone last asked for them */
+
+	struct km_rooms *rooms;
+	struct km_sufferer *sufferers;
+	size_t sufferer_count;
+	uint32_t host_pressure[KM_PRESSURES]; /* ppm, as the host was told last */
+	uint64_t pids_max;
+	struct km_told troubles[KM_TROUBLES];
 
 	struct km_loop *loop;
 	km_collect_sink sink;
@@ -96,6 +114,25 @@ struct km_collect {
 int km_emit(struct km_collect *c, const void *raw, size_t len);
 /* Header of a record of ours: zeroes RAW, fills in type, size, now and CGROUP_ID. */
 void km_raw_init(void *raw, uint16_t type, size_t size, uint64_t cgroup_id);
+
+/* value.c: what is said of an entity. */
+struct km_said {
+	enum km_sig signal;
+	enum km_entity entity;
+	uint64_t cgroup_id; /* of services and endpoints */
+	const char *name;   /* as in km_raw_value; NULL: none */
+	double value;
+	double limit; /* 0: none */
+	double error;
+	uint64_t period_ns; /* 0: a level, */
+	uint32_t every;     /* which comes each so many passes (0: 1) */
+	uint64_t window_ns; /* 0: all of the period */
+};
+
+int km_value_emit(struct km_collect *c, const struct km_said *s);
+
+/* Says how much it grew since T, which becomes NOW; nothing at the first look. */
+int km_value_delta(struct km_collect *c, struct km_said *s, struct km_told *t, uint64_t now);
 
 /* ring.c */
 int km_rings_open(struct km_collect *c);
@@ -133,6 +170,20 @@ int km_alive_open(struct km_collect *c);
 void km_alive_know(struct km_collect *c, const struct km_found *f);
 int km_alive_see(struct km_collect *c, const struct kmend_task *t);
 int km_alive_sweep(struct km_collect *c);
+
+/* filesystem.c */
+int km_rooms_open(struct km_collect *c);
+void km_rooms_close(struct km_collect *c);
+int km_rooms_emit(struct km_collect *c);
+
+/* suffering.c */
+int km_suffering_add(struct km_collect *c, uint64_t cgroup_id, const char *path);
+void km_suffering_drop(struct km_collect *c, uint64_t cgroup_id);
+void km_suffering_free(struct km_collect *c);
+int km_suffering_emit(struct km_collect *c);
+
+/* limits.c */
+int km_limits_emit(struct km_collect *c);
 
 /* host.c, clock.c, pidfile.c */
 int km_host_emit(struct km_collect *c);

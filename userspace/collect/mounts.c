@@ -7,8 +7,7 @@
 
 #define MOUNTINFO_MAX (1024 * 1024) /* 10,000 mounts of 100 bytes */
 
-/* mountinfo writes blanks, tabs, newlines and backslashes as \ooo. */
-static void unescape(char *s)
+void km_mountinfo_unescape(char *s)
 {
 	char *to = s;
 
@@ -57,7 +56,7 @@ static void parse_line(char *line, struct km_cgroup_mounts *ret)
 	options = strtok_r(NULL, " ", &save);
 	if (!field[4] || !type)
 		return;
-	unescape(field[4]);
+	km_mountinfo_unescape(field[4]);
 	if (strcmp(type, "cgroup2") == 0)
 		take(ret->unified, field[4]);
 	if (strcmp(type, "cgroup") != 0 || !options)
@@ -66,6 +65,8 @@ static void parse_line(char *line, struct km_cgroup_mounts *ret)
 		take(ret->memory, field[4]);
 	if (in_list(options, "pids"))
 		take(ret->pids, field[4]);
+	if (in_list(options, "cpu"))
+		take(ret->cpu, field[4]);
 }
 
 void km_cgroup_mounts_parse(char *text, struct km_cgroup_mounts *ret)
@@ -77,15 +78,12 @@ void km_cgroup_mounts_parse(char *text, struct km_cgroup_mounts *ret)
 		parse_line(line, ret);
 }
 
-int km_cgroup_mounts_read(struct km_cgroup_mounts *ret)
+int km_mountinfo_read(int fd, char **ret)
 {
-	km_autoclose int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	km_autofree_char char *text = NULL;
 	size_t len = 0, size = 0;
 	ssize_t n;
 
-	if (fd < 0)
-		return -errno;
 	do {
 		if (len + 1 >= size) {
 			char *more = realloc(text, size = size ? 2 * size : 16384);
@@ -94,12 +92,23 @@ int km_cgroup_mounts_read(struct km_cgroup_mounts *ret)
 				return -ENOMEM;
 			text = more;
 		}
-		n = read(fd, text + len, size - len - 1);
+		n = pread(fd, text + len, size - len - 1, (off_t)len);
 		if (n < 0)
 			return -errno;
 		len += (size_t)n;
 	} while (n > 0 && len < MOUNTINFO_MAX);
 	text[len] = '\0';
-	km_cgroup_mounts_parse(text, ret);
+	*ret = km_take(text);
 	return 0;
+}
+
+int km_cgroup_mounts_read(struct km_cgroup_mounts *ret)
+{
+	km_autoclose int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	km_autofree_char char *text = NULL;
+	int r = fd < 0 ? -errno : km_mountinfo_read(fd, &text);
+
+	if (r == 0)
+		km_cgroup_mounts_parse(text, ret);
+	return r;
 }

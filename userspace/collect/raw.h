@@ -110,7 +110,7 @@ struct km_raw_value {
 	double value;         /* level now; events or amount within the period; 99th percentile */
 	double limit;         /* negative: none */
 	double error;         /* standard error of VALUE, where not all was looked at */
-	uint64_t period_ns;   /* that VALUE stands for; 0 for a level */
+	uint64_t period_ns;   /* that VALUE stands for; of a level: until the next one */
 	uint64_t window_ns;   /* that was looked at, at most the period */
 	uint32_t len;         /* of the name; the record is padded to 8 */
 	uint32_t pad;

@@ -77,6 +77,7 @@ static int emit_task(void *userdata, const struct kmend_task *t)
 	if (km_is_self(c, t->tgid))
 		return 0;
 	c->processes++;
+	c->zombies += t->state == 'Z';
 	if (c->alive)
 		r = km_alive_see(c, t);
 	if (!t->hdr.ktime_ns) /* from /proc */
@@ -88,7 +89,7 @@ int km_tasks_emit(struct km_collect *c)
 {
 	int r;
 
-	c->processes = 0;
+	c->processes = c->zombies = 0;
 	r = km_tasks_each(c, emit_task, c);
 	if (c->error)
 		return c->error;

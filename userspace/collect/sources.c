@@ -10,7 +10,19 @@
 #define NO_PROG     (-1)
 #define TCP_CONNECT 2 /* TCP_SYN_SENT */
 
-enum need { NEED_PROG, NEED_TASKS, NEED_MEMORY, NEED_PIDS, NEED_PROC, NEED_PSI };
+enum need {
+	NEED_NOTHING,
+	NEED_PROG,
+	NEED_TASKS,
+	NEED_CGROUP,
+	NEED_MEMORY,
+	NEED_PIDS,
+	NEED_CPU,
+	NEED_PROC,
+	NEED_PSI,
+	NEED_EXT4,
+	NEED_CONNTRACK,
+};
 
 static const struct how {
 	uint16_t type; /* enum kmend_type or km_raw_type it arrives as */
@@ -39,6 +51,24 @@ static const struct how {
 	[KM_SIG_PSI_IO_FULL] = { KM_RAW_HOST, NO_PROG, NEED_PSI },
 	[KM_SIG_HOST_MEMORY] = { KM_RAW_HOST, NO_PROG, NEED_PROC },
 	[KM_SIG_HOST_FILES] = { KM_RAW_HOST, NO_PROG, NEED_PROC },
+	[KM_SIG_FS_BYTES_FREE] = { KM_RAW_VALUE, NO_PROG, NEED_PROC },
+	[KM_SIG_FS_BYTES_USED] = { KM_RAW_VALUE, NO_PROG, NEED_PROC },
+	[KM_SIG_FS_INODES_FREE] = { KM_RAW_VALUE, NO_PROG, NEED_PROC },
+	[KM_SIG_FS_INODES_USED] = { KM_RAW_VALUE, NO_PROG, NEED_PROC },
+	[KM_SIG_FS_READONLY] = { KM_RAW_VALUE, NO_PROG, NEED_PROC },
+	[KM_SIG_FS_ERRORS] = { KM_RAW_VALUE, NO_PROG, NEED_EXT4 },
+	[KM_SIG_HOST_PIDS] = { KM_RAW_VALUE, NO_PROG, NEED_PROC },
+	[KM_SIG_CONNTRACK] = { KM_RAW_VALUE, NO_PROG, NEED_CONNTRACK },
+	[KM_SIG_TIMEWAIT] = { KM_RAW_VALUE, NO_PROG, NEED_PROC },
+	[KM_SIG_HOST_ZOMBIES] = { KM_RAW_VALUE, NO_PROG, NEED_PROC },
+	[KM_SIG_HOST_OOM_KILLS] = { KM_RAW_VALUE, NO_PROG, NEED_PROC },
+	[KM_SIG_HOST_RECLAIM] = { KM_RAW_VALUE, NO_PROG, NEED_PROC },
+	[KM_SIG_HOST_COMPACTION] = { KM_RAW_VALUE, NO_PROG, NEED_PROC },
+	[KM_SIG_HOST_MAJOR_FAULTS] = { KM_RAW_VALUE, NO_PROG, NEED_PROC },
+	[KM_SIG_SCHED_THROTTLED] = { KM_RAW_VALUE, NO_PROG, NEED_CPU },
+	[KM_SIG_SCHED_FROZEN] = { KM_RAW_VALUE, NO_PROG, NEED_CGROUP },
+	[KM_SIG_MEMORY_LIMIT_HITS] = { KM_RAW_VALUE, NO_PROG, NEED_MEMORY },
+	[KM_SIG_CLOCK_STEPS] = { KM_RAW_VALUE, NO_PROG, NEED_NOTHING },
 };
 
 static size_t index_of(uint16_t type)
@@ -154,6 +184,23 @@ static void update(const struct km_collect *c, int sig, struct km_source *s)
 	case NEED_PIDS:
 		need(s, c->cgroups && has_controller(c, c->mounts.pids, "pids"),
 		     "no pids controller in this kernel, or it is not mounted");
+		break;
+	case NEED_CPU:
+		need(s, c->cgroups && has_controller(c, c->mounts.cpu, "cpu"),
+		     "no cpu controller in this kernel, or it is not mounted");
+		break;
+	case NEED_CGROUP:
+		need(s, c->cgroups, "cgroup v2 is not mounted: mount it (unified or hybrid)");
+		break;
+	case NEED_NOTHING:
+		need(s, true, "");
+		break;
+	case NEED_EXT4:
+		need(s, access("/sys/fs/ext4", R_OK) == 0, "no ext4 filesystem is mounted");
+		break;
+	case NEED_CONNTRACK:
+		need(s, access("/proc/sys/net/netfilter/nf_conntrack_count", R_OK) == 0,
+		     "nothing tracks connections here: nf_conntrack is not loaded");
 		break;
 	case NEED_PROC:
 		need(s, c->proc_fd >= 0, "/proc is not mounted");

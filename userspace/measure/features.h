@@ -59,7 +59,7 @@ struct km_value {
 	uint64_t service_id;
 	uint64_t signal;    /* enum km_sig */
 	uint64_t t_ns;      /* end of the time it stands for */
-	uint64_t period_ns; /* that it stands for; 0: a level */
+	uint64_t period_ns; /* that it stands for; of a level: until the next one, 0 not told */
 	uint64_t window_ns; /* of this was looked at */
 	double value;       /* level now; per second; 99th percentile */
 	double limit;       /* < 0: none */

@@ -65,6 +65,41 @@ static void meminfo_is_in_bytes(void **state)
 	assert_int_equal(km_meminfo_parse("MemTotal: 1 kB\n", &h), -ENOENT);
 }
 
+static void what_the_kernel_counts_of_its_troubles_is_read(void **state)
+{
+	static const char text[] = "pgalloc_normal 7\nallocstall_normal 3\nallocstall_movable 4\n"
+				   "pgmajfault 11\ncompact_stall 5\noom_kill 2\n";
+	struct km_troubles t;
+
+	(void)state;
+	km_vmstat_parse(text, &t);
+	assert_int_equal(t.reclaim_stalls, 7);
+	assert_int_equal(t.major_faults, 11);
+	assert_int_equal(t.compaction_stalls, 5);
+	assert_int_equal(t.oom_kills, 2);
+	km_vmstat_parse("nothing of it 1\n", &t);
+	assert_int_equal(t.oom_kills + t.reclaim_stalls, 0);
+	assert_int_equal(km_stat_value("frozen 1\npopulated 0\n", "populated"), 0);
+	assert_true(km_stat_value("max_usec 9\n", "max") == KM_UNKNOWN);
+}
+
+static void tasks_and_waiting_connections_are_counted(void **state)
+{
+	uint64_t n = 0;
+
+	(void)state;
+	assert_int_equal(km_loadavg_parse("0.10 0.20 0.30 1/234 4711\n", &n), 0);
+	assert_int_equal(n, 234);
+	assert_int_equal(km_loadavg_parse("0.10 0.20", &n), -EBADMSG);
+	assert_int_equal(km_loadavg_parse("0.10 1/x", &n), -EBADMSG);
+	assert_int_equal(km_sockstat_parse("sockets: used 9\nTCP: inuse 5 orphan 0 tw 13 alloc 7\n"
+	                                   "UDP: inuse 1\n",
+	                                   &n),
+	                 0);
+	assert_int_equal(n, 13);
+	assert_int_equal(km_sockstat_parse("TCP: inuse 5\nUDP: inuse 1 tw 3\n", &n), -EBADMSG);
+}
+
 static void limits_that_are_none_are_unknown(void **state)
 {
 	(void)state;
@@ -115,6 +150,8 @@ int main(void)
 		cmocka_unit_test(pressure_that_is_nonsense_is_refused),
 		cmocka_unit_test(open_files_are_those_not_free),
 		cmocka_unit_test(meminfo_is_in_bytes),
+		cmocka_unit_test(what_the_kernel_counts_of_its_troubles_is_read),
+		cmocka_unit_test(tasks_and_waiting_connections_are_counted),
 		cmocka_unit_test(limits_that_are_none_are_unknown),
 		cmocka_unit_test(the_page_cache_is_reclaimable_and_shared_memory_is_not),
 		cmocka_unit_test(the_doctor_needs_no_privilege_and_says_what_to_do),

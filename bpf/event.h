@@ -31,6 +31,7 @@ enum kmend_type {
 		7,        /* TCP retransmits, summed per cgroup by the kernel, read in batches */
 	KMEND_TASK = 8,   /* levels of one thread group, from the task iterator or /proc */
 	KMEND_CANARY = 9, /* sent by the daemon to itself through the kernel: the path is alive */
+	KMEND_SCHED = 10, /* what one thread group of a watched cgroup did and waited for */
 	KMEND_TYPE_MAX = 64, /* size of the loss table; numbers from 256 on belong to user space */
 };
 
@@ -165,6 +166,26 @@ struct kmend_task {
 	char comm[KMEND_COMM_LEN];
 };
 _Static_assert(sizeof(struct kmend_task) == KMEND_HDR_SIZE + 112, "kmend_task is an ABI");
+
+/* KMEND_SCHED: a thread group of a watched cgroup, by the task iterator, behind its kmend_task.
+ * Amounts are sums since its start over its threads, those that ended included where the kernel
+ * keeps them; without more than 64 live ones. */
+struct kmend_sched {
+	struct kmend_hdr hdr;
+	__u32 tgid;
+	__u32 zombie; /* 1: it ended and nobody waited for it: nothing below means anything */
+	__u64 start_ns;
+	__u64 cpu_ns;
+	__u64 run_delay_ns;  /* ready to run, without a CPU; of live threads */
+	__u64 involuntary;   /* switches away from a CPU that were not asked for */
+	__u64 major_faults;  /* pages read from storage */
+	__u64 written_bytes; /* dirtied for storage, without what was taken back */
+	__u32 threads;       /* that were looked at, all of them alive */
+	__u32 blocked;       /* in uninterruptible sleep now */
+	__u32 stopped;       /* by a signal or a debugger */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct kmend_sched) == KMEND_HDR_SIZE + 72, "kmend_sched is an ABI");
 
 /* Per type and ring, exact: what was offered and what the ring refused. Seen = delivered + lost. */
 struct kmend_count {

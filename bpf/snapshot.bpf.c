@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Levels of every thread group in one pass: read by user space as a file of struct kmend_task.
  * The kernel limits it to the PID namespace of the reader. */
+#include "lib/emit.bpf.h"
 #include "lib/task.bpf.h"
 #include <bpf/bpf_tracing.h>
 
@@ -155,6 +156,68 @@ static __always_inline void add_limits(struct kmend_task *e, struct task_struct 
 	}
 }
 
+/* Not there without CONFIG_TASK_IO_ACCOUNTING. */
+static __always_inline __u64 written(struct task_io_accounting *io)
+{
+	__u64 all = BPF_CORE_READ(io, write_bytes), back = BPF_CORE_READ(io, cancelled_write_bytes);
+
+	return all > back ? all - back : 0;
+}
+
+static __always_inline void add_thread(struct kmend_sched *s, struct task_struct *t)
+{
+	__u32 state = task_state(t);
+
+	s->cpu_ns += BPF_CORE_READ(t, se.sum_exec_runtime);
+	if (bpf_core_field_exists(t->sched_info.run_delay))
+		s->run_delay_ns += BPF_CORE_READ(t, sched_info.run_delay);
+	s->involuntary += BPF_CORE_READ(t, nivcsw);
+	s->major_faults += BPF_CORE_READ(t, maj_flt);
+	if (bpf_core_field_exists(t->ioac.write_bytes))
+		s->written_bytes += written(&t->ioac);
+	/* TASK_UNINTERRUPTIBLE without TASK_NOLOAD; TASK_STOPPED and TASK_TRACED. */
+	s->blocked += (state & 0x402) == 0x2;
+	s->stopped += (state & 0xc) != 0;
+	s->threads++;
+}
+
+static __always_inline void add_threads(struct kmend_sched *s, struct task_struct *t)
+{
+	struct signal_struct *signal = t->signal;
+	struct list_head *head, *at;
+	int i;
+
+	s->cpu_ns = signal->sum_sched_runtime;
+	s->involuntary = signal->nivcsw;
+	s->major_faults = signal->maj_flt;
+	if (bpf_core_field_exists(signal->ioac.write_bytes))
+		s->written_bytes = written(&signal->ioac);
+	head = (void *)signal + bpf_core_field_offset(struct signal_struct, thread_head);
+	at = BPF_CORE_READ(head, next);
+	for (i = 0; i < THREADS_MAX; i++) {
+		if (at == head || !at)
+			break;
+		add_thread(s, (void *)at - bpf_core_field_offset(struct task_struct, thread_node));
+		at = BPF_CORE_READ(at, next);
+	}
+}
+
+static __always_inline void write_sched(struct seq_file *seq, const struct kmend_task *e,
+                                        struct task_struct *t)
+{
+	struct kmend_sched s = {};
+
+	s.hdr = e->hdr;
+	s.hdr.type = KMEND_SCHED;
+	s.hdr.size = sizeof(s);
+	s.tgid = e->tgid;
+	s.start_ns = e->start_ns;
+	s.zombie = e->state == 'Z' || e->state == 'X';
+	if (!s.zombie)
+		add_threads(&s, t);
+	bpf_seq_write(seq, &s, sizeof(s));
+}
+
 SEC("iter/task")
 int km_tasks(struct bpf_iter__task *ctx)
 {
@@ -182,5 +245,7 @@ int km_tasks(struct bpf_iter__task *ctx)
 	add_cpu(&e, t);
 	add_limits(&e, t);
 	bpf_seq_write(ctx->meta->seq, &e, sizeof(e));
+	if (is_watched(e.hdr.cgroup_id))
+		write_sched(ctx->meta->seq, &e, t);
 	return 0;
 }

@@ -78,11 +78,21 @@ enum km_event {
 
 extern const char *const km_event_names[KM_EV_MAX + 1];
 
+/* What a process did and waited for since it was looked at before. */
+struct km_use {
+	uint64_t cpu_ns;
+	uint64_t run_delay_ns;
+	uint64_t involuntary;
+	uint64_t major_faults;
+	uint64_t written_bytes;
+};
+
 /* Whose a signal is: handed to phase 4. */
 struct km_subject {
 	struct km_service
 		*service; /* NULL: the host's; valid until the next km_attribute_signal() */
 	enum km_event event;
+	struct km_use use; /* of a sched record */
 };
 
 struct km_attribute;

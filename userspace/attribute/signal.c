@@ -74,6 +74,34 @@ static void on_task(struct km_attribute *a, const struct km_signal *s, struct km
 	ret->service = service_of(a, km_process_see(a, &seen));
 }
 
+/* Sums over live threads fall when one ends: then nothing is said rather than nonsense. */
+static uint64_t grown(uint64_t before, uint64_t now)
+{
+	return now > before ? now - before : 0;
+}
+
+static void on_sched(struct km_attribute *a, const struct km_signal *s, struct km_subject *ret)
+{
+	const struct kmend_sched *d = &s->sched;
+	const struct km_use now = { d->cpu_ns, d->run_delay_ns, d->involuntary, d->major_faults,
+		                    d->written_bytes };
+	struct km_process_row *p = km_process_find(a, d->tgid, d->start_ns);
+
+	ret->service = p ? service_of(a, p) : by_cgroup(a, s->cgroup_id);
+	if (!p || d->zombie)
+		return;
+	if (p->looked)
+		ret->use = (struct km_use){
+			.cpu_ns = grown(p->use.cpu_ns, now.cpu_ns),
+			.run_delay_ns = grown(p->use.run_delay_ns, now.run_delay_ns),
+			.involuntary = grown(p->use.involuntary, now.involuntary),
+			.major_faults = grown(p->use.major_faults, now.major_faults),
+			.written_bytes = grown(p->use.written_bytes, now.written_bytes),
+		};
+	p->use = now;
+	p->looked = 1;
+}
+
 /* The same end seen a second time, or the end of a process that was never seen: no event, but it
  * may tell what the first evidence could not. */
 static void end_known(struct km_attribute *a, const struct km_ending *end, uint64_t cgroup_id,
@@ -312,13 +340,21 @@ static const struct {
 	uint16_t type;
 	handler handle;
 } handlers[] = {
-	{ KMEND_TASK, on_task },           { KMEND_FORK, on_fork },
-	{ KMEND_EXEC, on_exec },           { KMEND_EXIT, on_exit_record },
-	{ KMEND_SIGNAL, on_signal },       { KMEND_OOM, on_oom },
-	{ KMEND_TCP_STATE, on_tcp_state }, { KMEND_RETRANSMIT, on_retransmit },
-	{ KM_RAW_LEVEL, on_level },        { KM_RAW_TICK, on_tick },
-	{ KM_RAW_CGROUP, on_cgroup },      { KM_RAW_PROCESS, on_process },
-	{ KM_RAW_OUTCOME, on_outcome },    { KM_RAW_VALUE, km_entity_value },
+	{ KMEND_SCHED, on_sched },
+	{ KMEND_TASK, on_task },
+	{ KMEND_FORK, on_fork },
+	{ KMEND_EXEC, on_exec },
+	{ KMEND_EXIT, on_exit_record },
+	{ KMEND_SIGNAL, on_signal },
+	{ KMEND_OOM, on_oom },
+	{ KMEND_TCP_STATE, on_tcp_state },
+	{ KMEND_RETRANSMIT, on_retransmit },
+	{ KM_RAW_LEVEL, on_level },
+	{ KM_RAW_TICK, on_tick },
+	{ KM_RAW_CGROUP, on_cgroup },
+	{ KM_RAW_PROCESS, on_process },
+	{ KM_RAW_OUTCOME, on_outcome },
+	{ KM_RAW_VALUE, km_entity_value },
 	{ KM_RAW_HOST, km_entity_host },
 };
 

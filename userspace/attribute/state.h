@@ -56,9 +56,10 @@ struct km_process_row {
 	char sender_comm[KMEND_COMM_LEN];
 	uint32_t ppid;
 	uint32_t oom;
-	uint32_t pass;   /* in which it was seen last */
-	uint32_t missed; /* whole passes without it since */
-	uint32_t pad;
+	uint32_t pass;     /* in which it was seen last */
+	uint32_t missed;   /* whole passes without it since */
+	uint32_t looked;   /* 1: use is of an earlier look */
+	struct km_use use; /* in all, as of the last look */
 };
 
 struct km_ended_row {

@@ -37,7 +37,8 @@ static bool process_valid(const void *row)
 	const struct km_process_row *p = row;
 
 	return p->tgid != 0 && p->tgid <= UINT32_MAX && p->signal <= 64 && flag(p->oom) &&
-	       p->missed <= KM_PASSES_MISSED && memchr(p->sender_comm, 0, sizeof(p->sender_comm));
+	       p->missed <= KM_PASSES_MISSED && flag(p->looked) &&
+	       memchr(p->sender_comm, 0, sizeof(p->sender_comm));
 }
 
 static bool ended_valid(const void *row)

@@ -36,6 +36,7 @@ const char *const km_tier_names[KM_TIER_MAX + 1] = {
 
 #define TRACE(name) "tp_btf/" name
 #define TASK_COST   "0.4 us a process with all of its kind, 1.7 us with cold caches"
+#define SCHED_COST  "0.3 us a process of a watched service with all of its kind"
 #define CGROUP_COST "3 us a file"
 #define HOST_COST   "a file a pass"
 #define PSI_COST    "a file a pass; 3 us a cgroup in four passes while the host has some"
@@ -164,6 +165,30 @@ const struct km_catalogue_row km_catalogue[KM_SIG_MAX] = {
 	[KM_SIG_CLOCK_STEPS] = { "host.clock.steps", "1/s", HOST, EVENT, ALWAYS, NONE,
 		"CLOCK_REALTIME against CLOCK_BOOTTIME", "a clock read a pass", "5.10",
 		"somebody set the clock: time-outs, certificates and leases are off" },
+	[KM_SIG_SCHED_CPU] = { "sched.cpu", "us/s", SERVICE, COUNTER, ALWAYS, NONE,
+		"iter/task", SCHED_COST, "5.10",
+		"time on a CPU: none at all while it should work means that it hangs" },
+	[KM_SIG_SCHED_RUN_DELAY] = { "sched.run_delay", "us/s", SERVICE, COUNTER, ALWAYS, NONE,
+		"iter/task", SCHED_COST, "5.10",
+		"ready to run without a CPU: starved by others, not ill itself" },
+	[KM_SIG_SCHED_INVOLUNTARY] = { "sched.involuntary", "1/s", SERVICE, COUNTER, ALWAYS, NONE,
+		"iter/task", SCHED_COST, "5.10",
+		"taken off a CPU before it was done" },
+	[KM_SIG_MAJOR_FAULTS] = { "memory.faults.major", "1/s", SERVICE, COUNTER, ALWAYS, NONE,
+		"iter/task", SCHED_COST, "5.10",
+		"waits for storage to get its own pages back: thrashing, if it lasts" },
+	[KM_SIG_WRITTEN] = { "io.written", "bytes/s", SERVICE, COUNTER, ALWAYS, NONE,
+		"iter/task", SCHED_COST, "5.10",
+		"who fills the disk" },
+	[KM_SIG_SCHED_BLOCKED] = { "sched.blocked", "threads", SERVICE, LEVEL, ALWAYS, NONE,
+		"iter/task", SCHED_COST, "5.10",
+		"waits for storage or the kernel and cannot even be killed" },
+	[KM_SIG_SCHED_STOPPED] = { "sched.stopped", "threads", SERVICE, LEVEL, ALWAYS, NONE,
+		"iter/task", SCHED_COST, "5.10",
+		"stopped by a signal or a debugger: it cannot answer" },
+	[KM_SIG_ZOMBIES] = { "process.zombies", "processes", SERVICE, LEVEL, ALWAYS, NONE,
+		"iter/task", SCHED_COST, "5.10",
+		"children it does not wait for use up its pids.max" },
 };
 /* clang-format on */
 

@@ -20,8 +20,18 @@ static int hand_out(struct km_collect *c, size_t *len, km_task_cb cb, void *user
 	size_t at = 0;
 	int r = 0;
 
-	for (; r == 0 && at + sizeof(struct kmend_task) <= *len; at += sizeof(struct kmend_task))
-		r = cb(userdata, (const void *)(c->task_buffer + at));
+	while (r == 0 && at + sizeof(struct kmend_hdr) <= *len) {
+		const struct kmend_hdr *h = (const void *)(c->task_buffer + at);
+
+		if (h->size < sizeof(*h) || at + h->size > *len)
+			break;
+		at += h->size;
+		/* Before the start there is nobody to tell what a process does. */
+		if (h->type == KMEND_TASK)
+			r = cb(userdata, (const void *)h);
+		else if (c->sink)
+			r = km_emit(c, h, h->size);
+	}
 	memmove(c->task_buffer, c->task_buffer + at, *len - at);
 	*len -= at;
 	return r;

@@ -70,6 +70,17 @@ bool km_check_task(const void *raw, size_t len)
 	       t->swap_bytes <= LEVEL_MAX && state_letter(t->state);
 }
 
+bool km_check_sched(const void *raw, size_t len)
+{
+	const struct kmend_sched *s = raw;
+
+	(void)len;
+	return s->zombie <= 1 && s->cpu_ns <= LEVEL_MAX && s->run_delay_ns <= LEVEL_MAX &&
+	       s->involuntary <= LEVEL_MAX && s->major_faults <= LEVEL_MAX &&
+	       s->written_bytes <= LEVEL_MAX && s->blocked <= s->threads &&
+	       s->stopped <= s->threads;
+}
+
 bool km_check_clock(const void *raw, size_t len)
 {
 	const struct km_raw_clock *c = raw;

@@ -28,6 +28,8 @@ const struct km_kind km_kinds[] = {
 	{ KMEND_TASK, sizeof(struct kmend_task), false, "task",
 	  { STRING(struct kmend_task, comm) }, km_check_task, km_write_task },
 	{ KMEND_CANARY, sizeof(struct kmend_hdr), true, "canary", { }, NULL, NULL },
+	{ KMEND_SCHED, sizeof(struct kmend_sched), false, "sched",
+	  { }, km_check_sched, km_write_sched },
 	{ KM_RAW_TICK, sizeof(struct km_raw_tick), false, "tick", { }, NULL, NULL },
 	{ KM_RAW_CLOCK, sizeof(struct km_raw_clock), false, "clock",
 	  { }, km_check_clock, km_write_clock },

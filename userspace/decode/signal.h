@@ -21,6 +21,7 @@ struct km_signal {
 		struct kmend_tcp_state tcp_state;
 		struct kmend_retransmit retransmit;
 		struct kmend_task task;
+		struct kmend_sched sched;
 		struct km_raw_clock clock;
 		struct km_raw_cgroup cgroup;
 		struct km_raw_process process;

@@ -144,6 +144,25 @@ void km_write_task(const struct km_signal *s, struct km_json_writer *w)
 	km_jw_kstring(w, "comm", t->comm);
 }
 
+void km_write_sched(const struct km_signal *s, struct km_json_writer *w)
+{
+	const struct kmend_sched *d = &s->sched;
+
+	km_jw_ku64(w, "tgid", d->tgid);
+	km_jw_ku64(w, "start_ns", d->start_ns);
+	km_jw_kbool(w, "zombie", d->zombie);
+	if (d->zombie)
+		return;
+	km_jw_ku64(w, "cpu_ns", d->cpu_ns);
+	km_jw_ku64(w, "run_delay_ns", d->run_delay_ns);
+	km_jw_ku64(w, "involuntary", d->involuntary);
+	km_jw_ku64(w, "major_faults", d->major_faults);
+	km_jw_ku64(w, "written_bytes", d->written_bytes);
+	km_jw_ku64(w, "threads", d->threads);
+	km_jw_ku64(w, "blocked", d->blocked);
+	km_jw_ku64(w, "stopped", d->stopped);
+}
+
 void km_write_clock(const struct km_signal *s, struct km_json_writer *w)
 {
 	km_jw_ku64(w, "realtime_ns", s->clock.realtime_ns);

@@ -84,7 +84,7 @@ int km_measure_signal(struct km_measure *m, const struct km_signal *s,
 	r = on_event(m, service, subject->event, s->t_ns);
 	if (r < 0)
 		return r;
-	r = km_measure_values(m, s, service->id);
+	r = km_measure_values(m, s, subject);
 	if (r < 0)
 		return r;
 	if (s->type == KMEND_TASK)

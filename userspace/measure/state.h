@@ -67,8 +67,9 @@ int km_measure_limited(struct km_measure *m, uint64_t service_id, enum km_resour
 
 /* values.c */
 int km_measure_values_new(struct km_table **ret);
-/* What S says of SERVICE besides events of its life. -ENOSPC: no room. */
-int km_measure_values(struct km_measure *m, const struct km_signal *s, uint64_t service_id);
+/* What S says of SUBJECT's service besides events of its life. -ENOSPC: no room. */
+int km_measure_values(struct km_measure *m, const struct km_signal *s,
+                      const struct km_subject *subject);
 /* What was gathered since the last call becomes values. */
 void km_measure_values_close(struct km_measure *m, uint64_t now_ns);
 

@@ -19,11 +19,15 @@ struct key {
 };
 
 /* How a row is filled. */
-enum source { BY_VALUE, BY_EVENT, BY_TASKS };
+enum source { BY_VALUE, BY_EVENT, BY_TASKS, BY_USE };
 
 static enum source source_of(uint64_t signal)
 {
 	if (signal >= KM_SIG_MEMORY_ANON && signal <= KM_SIG_MEMORY_SWAP)
+		return BY_TASKS;
+	if (signal >= KM_SIG_SCHED_CPU && signal <= KM_SIG_WRITTEN)
+		return BY_USE;
+	if (signal >= KM_SIG_SCHED_BLOCKED && signal <= KM_SIG_ZOMBIES)
 		return BY_TASKS;
 	if (signal <= KM_SIG_OOM_KILLS ||
 	    (signal >= KM_SIG_CONNECT_FAILURES && signal <= KM_SIG_RESETS))
@@ -193,6 +197,31 @@ static int on_task(struct km_measure *m, const struct km_signal *s, uint64_t ser
 	return r;
 }
 
+static int on_sched(struct km_measure *m, const struct km_signal *s,
+                    const struct km_subject *subject)
+{
+	const struct kmend_sched *d = &s->sched;
+	const struct km_use *u = &subject->use;
+	const struct {
+		enum km_sig sig;
+		double n;
+	} rows[] = {
+		{ KM_SIG_ZOMBIES, d->zombie },
+		{ KM_SIG_SCHED_BLOCKED, d->blocked },
+		{ KM_SIG_SCHED_STOPPED, d->stopped },
+		{ KM_SIG_SCHED_CPU, (double)u->cpu_ns / 1000 },
+		{ KM_SIG_SCHED_RUN_DELAY, (double)u->run_delay_ns / 1000 },
+		{ KM_SIG_SCHED_INVOLUNTARY, (double)u->involuntary },
+		{ KM_SIG_MAJOR_FAULTS, (double)u->major_faults },
+		{ KM_SIG_WRITTEN, (double)u->written_bytes },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < KM_ARRAY_SIZE(rows) && r == 0; i++)
+		r = gather(m, subject->service->id, rows[i].sig, s->t_ns, rows[i].n);
+	return r;
+}
+
 #define TCP_SYN_SENT 2
 
 static int on_event(struct km_measure *m, const struct km_signal *s, uint64_t service_id)
@@ -216,8 +245,11 @@ static int on_event(struct km_measure *m, const struct km_signal *s, uint64_t se
 	return 0;
 }
 
-int km_measure_values(struct km_measure *m, const struct km_signal *s, uint64_t service_id)
+int km_measure_values(struct km_measure *m, const struct km_signal *s,
+                      const struct km_subject *subject)
 {
+	uint64_t service_id = subject->service->id;
+
 	switch (s->type) {
 	case KM_RAW_VALUE:
 		return on_value(m, s, service_id);
@@ -225,6 +257,8 @@ int km_measure_values(struct km_measure *m, const struct km_signal *s, uint64_t 
 		return on_host(m, s, service_id);
 	case KMEND_TASK:
 		return on_task(m, s, service_id);
+	case KMEND_SCHED:
+		return on_sched(m, s, subject);
 	default:
 		return on_event(m, s, service_id);
 	}
@@ -271,6 +305,8 @@ void km_measure_values_close(struct km_measure *m, uint64_t now_ns)
 		if (now_ns < v->t_ns)
 			continue;
 		if (source == BY_EVENT)
+			close_events(v, now_ns);
+		else if (source == BY_USE && v->gathered)
 			close_events(v, now_ns);
 		else if (source == BY_TASKS)
 			close_tasks(v, now_ns);

@@ -95,6 +95,11 @@ struct rlimit {
 	unsigned long rlim_cur;
 };
 
+struct task_io_accounting {
+	__u64 write_bytes;
+	__u64 cancelled_write_bytes;
+};
+
 struct signal_struct {
 	atomic_t live;
 	int nr_threads;
@@ -102,6 +107,9 @@ struct signal_struct {
 	int group_exit_code;
 	unsigned int flags;
 	unsigned long long sum_sched_runtime;
+	unsigned long nivcsw;
+	unsigned long maj_flt;
+	struct task_io_accounting ioac;
 	struct rlimit rlim[16];
 };
 
@@ -151,6 +159,9 @@ struct task_struct {
 	struct mm_struct *mm;
 	struct sched_entity se;
 	struct sched_info sched_info;
+	unsigned long nivcsw;
+	unsigned long maj_flt;
+	struct task_io_accounting ioac;
 };
 
 struct linux_binprm {

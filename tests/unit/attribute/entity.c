@@ -69,6 +69,36 @@ static void a_value_of_a_service_is_its_cgroups(void **state)
 	                    "web.service");
 }
 
+static struct km_subject sched(struct world *w, uint64_t cpu_ns, uint32_t zombie)
+{
+	struct km_signal s = { .type = KMEND_SCHED, .t_ns = w->now_ns, .cgroup_id = 5 };
+	struct km_subject subject;
+
+	s.sched.tgid = 100;
+	s.sched.start_ns = 1000 * SECOND;
+	s.sched.cpu_ns = cpu_ns;
+	s.sched.zombie = zombie;
+	assert_int_equal(km_attribute_signal(w->a, &s, &subject), 0);
+	return subject;
+}
+
+static void what_a_process_used_counts_from_the_look_before(void **state)
+{
+	struct world *w = *state;
+	struct km_subject subject;
+
+	world_cgroup(w, 5, "/system.slice/web.service");
+	world_fork(w, 5, 100, 1);
+	assert_int_equal(sched(w, 70, 0).use.cpu_ns, 0);
+	assert_int_equal(sched(w, 100, 0).use.cpu_ns, 30);
+	assert_int_equal(sched(w, 90, 0).use.cpu_ns, 0); /* a thread ended */
+	assert_int_equal(sched(w, 95, 0).use.cpu_ns, 5);
+	world_exit(w, 100, 1000 * SECOND, 0);
+	subject = sched(w, 0, 1);
+	assert_non_null(subject.service); /* its cgroup's, though nobody knows it any more */
+	assert_int_equal(subject.use.cpu_ns, 0);
+}
+
 static void they_cannot_crowd_out_services(void **state)
 {
 	struct world *w = *state;
@@ -112,8 +142,11 @@ static void a_name_that_does_not_fit_is_not_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROW(each_has_its_name_and_kind),          ROW(an_endpoint_is_its_services),
-		ROW(a_value_of_a_service_is_its_cgroups), ROW(they_cannot_crowd_out_services),
+		ROW(each_has_its_name_and_kind),
+		ROW(an_endpoint_is_its_services),
+		ROW(a_value_of_a_service_is_its_cgroups),
+		ROW(what_a_process_used_counts_from_the_look_before),
+		ROW(they_cannot_crowd_out_services),
 		ROW(a_name_that_does_not_fit_is_not_cut),
 	};
 

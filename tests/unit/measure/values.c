@@ -125,6 +125,29 @@ static void the_memory_of_tasks_is_summed_a_pass(void **state)
 	assert_float_equal(get(h, KM_SIG_MEMORY_ANON)->value, 200, 1e-9);
 }
 
+static void what_processes_used_is_told_a_second_since_the_last_look(void **state)
+{
+	struct host *h = *state;
+	struct km_signal s = { .type = KMEND_SCHED, .t_ns = h->now_ns };
+	struct km_subject subject = { .service = &h->service };
+
+	subject.use.cpu_ns = SECOND / 2;
+	s.sched.blocked = 3;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(km_measure_signal(h->m, &s, &subject), 0);
+	tick(h);
+	assert_float_equal(get(h, KM_SIG_SCHED_CPU)->value, 1e6, 1);
+	assert_float_equal(get(h, KM_SIG_SCHED_BLOCKED)->value, 6, 1e-9);
+	assert_float_equal(get(h, KM_SIG_ZOMBIES)->value, 0, 1e-9);
+	tick(h); /* passes without a look change nothing */
+	tick(h);
+	assert_float_equal(get(h, KM_SIG_SCHED_CPU)->value, 1e6, 1);
+	subject.use.cpu_ns = 4 * SECOND;
+	assert_int_equal(km_measure_signal(h->m, &s, &subject), 0);
+	tick(h);
+	assert_float_equal(get(h, KM_SIG_SCHED_CPU)->value, 4e6 / 3, 1);
+}
+
 static void an_amount_is_told_a_second_with_its_error(void **state)
 {
 	struct host *h = *state;
@@ -208,6 +231,7 @@ int main(void)
 		ROW(events_become_a_rate_at_the_tick),
 		ROW(a_failed_connect_is_no_reset),
 		ROW(the_memory_of_tasks_is_summed_a_pass),
+		ROW(what_processes_used_is_told_a_second_since_the_last_look),
 		ROW(an_amount_is_told_a_second_with_its_error),
 		ROW(a_level_with_a_limit_is_a_series),
 		ROW(silence_is_not_measured_and_then_forgotten),

@@ -78,7 +78,7 @@ static void run(struct world *w, bool keep)
 		_exit(NO_PATHS);
 	if (keep && w->collect->iter_refused)
 		_exit(NOT_BY_ITERATOR);
-	if (w->collect->iter_refused && !source(w->collect, "task")->reason[0])
+	if (w->collect->iter_refused && !source(w->collect, "process.descriptors")->reason[0])
 		_exit(NO_REASON);
 	_exit(RIGHT);
 }

@@ -3,7 +3,7 @@
 # VM_CACHE: kernels and packages are kept there, outside of the tree (~/.cache/kmend-vm).
 # VM_KERNELS: "ARCH-SUITE ...".
 
-VM_KERNELS ?= amd64-bullseye amd64-bookworm amd64-trixie amd64-sid
+VM_KERNELS ?= amd64-bullseye amd64-bookworm amd64-trixie amd64-sid arm64-bookworm arm64-trixie
 VM_GUEST   := $(O)/tests/vm/guest/guest
 VM_SRC     := $(wildcard tests/vm/guest/*.c)
 
@@ -12,16 +12,27 @@ $(VM_GUEST): $(VM_SRC:%.c=$(O)/%.o) $(O)/libkmend.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+VM_TESTS   := $(filter $(O)/tests/bpf/%,$(TESTS))
+
 vm-build:
 	$(Q)tools/packaging/deps --vm
-	$(Q)$(MAKE) --no-print-directory $(VM_GUEST) $(filter $(O)/tests/bpf/%,$(TESTS))
+	$(Q)$(MAKE) --no-print-directory $(VM_GUEST) $(VM_TESTS)
 
-## vmtest: every signal made to happen on kernels 5.10 to 7.x, emulated (fetches them; 6 minutes)
-vmtest: vm-build
+## cross: kmendd, kmend and tests for aarch64, in O/arm64
+cross:
+	$(Q)tools/packaging/deps --cross
+	$(Q)tests/vm/cross $(O) all tests $(VM_GUEST:$(O)/%=$(O)/arm64/%)
+
+## cross-test: recorded runs and unit tests on aarch64, emulated: the same, byte for byte
+cross-test: all cross
+	$(Q)tests/vm/cross-test $(O)
+
+## vmtest: every signal made to happen on 5.10 to 7.x and arm64, emulated (fetches kernels; 8 minutes)
+vmtest: vm-build $(if $(findstring arm64,$(VM_KERNELS)),cross)
 	$(Q)tests/vm/run $(O) $(VM_KERNELS)
 
 ## vmtest-short: the same on one kernel, signals only (1 minute)
 vmtest-short: vm-build
 	$(Q)VM_SHORT=1 tests/vm/run $(O) amd64-bookworm
 
-.PHONY: vm-build vmtest vmtest-short
+.PHONY: vm-build cross cross-test vmtest vmtest-short

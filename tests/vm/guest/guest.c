@@ -3,7 +3,8 @@
 
 #include <sys/prctl.h>
 
-const void *guest_wait(struct guest *g, uint16_t type, guest_match match, uint64_t key)
+static const void *wait_from(struct guest *g, uint64_t from_ns, uint16_t type, guest_match match,
+                             uint64_t key)
 {
 	uint64_t end = km_now_ns() + GUEST_PATIENCE_NS;
 	size_t seen = 0;
@@ -12,7 +13,7 @@ const void *guest_wait(struct guest *g, uint16_t type, guest_match match, uint64
 		for (; seen < g->count; seen++) {
 			const struct kmend_hdr *h = g->records[seen];
 
-			if (h->type == type && (!match || match(h, key)))
+			if (h->type == type && h->ktime_ns >= from_ns && (!match || match(h, key)))
 				return h;
 		}
 		if (km_now_ns() > end || km_loop_once(g->loop, 100) < 0)
@@ -22,12 +23,14 @@ const void *guest_wait(struct guest *g, uint16_t type, guest_match match, uint64
 	return NULL;
 }
 
-void guest_run(struct guest *g, uint64_t ns)
+const void *guest_wait(struct guest *g, uint16_t type, guest_match match, uint64_t key)
 {
-	uint64_t end = km_now_ns() + ns;
+	return wait_from(g, 0, type, match, key);
+}
 
-	while (km_now_ns() < end && km_loop_once(g->loop, 50) >= 0)
-		;
+const void *guest_wait_settled(struct guest *g, uint16_t type, guest_match match, uint64_t key)
+{
+	return wait_from(g, km_now_ns() + 2 * KM_NS_PER_S, type, match, key);
 }
 
 bool guest_write(const char *path, const char *text)

@@ -33,19 +33,21 @@ struct guest {
 };
 
 struct guest_case {
-	const char *signal;
+	const char *name; /* of a signal of the catalogue, or of something else that is checked */
 	bool (*check)(struct guest *g); /* makes it happen; false: G->why */
 };
 
-/* Each ends with a row without a signal. */
-extern const struct guest_case guest_process[], guest_memory[], guest_network[], guest_host[];
+/* Each ends with a row without a name. */
+extern const struct guest_case guest_process[], guest_memory[], guest_network[], guest_host[],
+	guest_pressure[];
 
 typedef bool (*guest_match)(const void *raw, uint64_t key);
 
 /* The first record of TYPE that MATCH accepts (NULL: any); NULL: none came, and G->why says so. */
 const void *guest_wait(struct guest *g, uint16_t type, guest_match match, uint64_t key);
-/* Lets time go by, and takes what comes. */
-void guest_run(struct guest *g, uint64_t ns);
+/* As guest_wait(), of a record whose time is at least 2 s after the call: what was before the case
+ * does not count. */
+const void *guest_wait_settled(struct guest *g, uint16_t type, guest_match match, uint64_t key);
 bool guest_write(const char *path, const char *text);
 /* Into the watched cgroup. */
 void guest_enter_group(void);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* For every signal there is: makes it happen on this kernel and says what came of it, a line each:
+/* main [NAME...]: for every signal there is, or those named: makes it happen on this kernel and says what came of it, a line each:
  *     signal NAME passed|failed|hole|uncovered: REASON
  * A hole is what this kernel lacks, as the collector says; whether that is so is for the matrix
  * to check (holes). Exit code: how many failed or are uncovered. */
@@ -8,13 +8,13 @@
 #include <sys/utsname.h>
 
 static const struct guest_case *const all[] = { guest_process, guest_memory, guest_network,
-	                                        guest_host };
+	                                        guest_host, guest_pressure };
 
 static const struct guest_case *find(const char *name)
 {
 	for (size_t i = 0; i < KM_ARRAY_SIZE(all); i++)
-		for (const struct guest_case *c = all[i]; c->signal; c++)
-			if (strcmp(c->signal, name) == 0)
+		for (const struct guest_case *c = all[i]; c->name; c++)
+			if (strcmp(c->name, name) == 0)
 				return c;
 	return NULL;
 }
@@ -45,23 +45,40 @@ static void forget(struct guest *g)
 		free(g->records[--g->count]);
 }
 
-static int check(struct guest *g, const struct km_source *s)
+static int tell(struct guest *g, const char *name, const char *is)
 {
-	const struct guest_case *c = find(s->name);
-	const char *is = "passed";
-
-	g->why[0] = '\0';
-	if (!s->available) {
-		is = "hole";
-		km_copy(g->why, sizeof(g->why), s->reason);
-	} else if (!c) {
-		is = "uncovered";
-	} else if (!c->check(g)) {
-		is = "failed";
-	}
-	printf("signal %s %s: %s\n", s->name, is, g->why);
+	printf("signal %s %s: %s\n", name, is, g->why);
 	fflush(stdout);
 	return is[0] == 'f' || is[0] == 'u';
+}
+
+static int check(struct guest *g, const struct guest_case *c)
+{
+	g->why[0] = '\0';
+	return tell(g, c->name, c->check(g) ? "passed" : "failed");
+}
+
+static int check_signal(struct guest *g, const struct km_source *s)
+{
+	const struct guest_case *c = find(s->name);
+
+	km_copy(g->why, sizeof(g->why), s->reason);
+	if (!s->available)
+		return tell(g, s->name, "hole");
+	return c ? check(g, c) : tell(g, s->name, "uncovered");
+}
+
+/* What is no signal of the catalogue: that records come through, and what they are about. First of
+ * all, since what ran before is told once, at the start. */
+static int check_others(struct guest *g)
+{
+	int failed = 0;
+
+	for (size_t i = 0; i < KM_ARRAY_SIZE(all); i++)
+		for (const struct guest_case *c = all[i]; c->name; c++)
+			if (km_catalogue_find(c->name) == KM_SIG_MAX)
+				failed += check(g, c);
+	return failed;
 }
 
 /* The limits come first: the collector looks at them again only after 30 passes. */
@@ -103,7 +120,7 @@ int main(void)
 {
 	struct guest g = { 0 };
 	struct utsname u;
-	int r, failed = 0;
+	int r, failed;
 
 	uname(&u);
 	printf("kernel %s %s\n", u.release, u.machine);
@@ -112,11 +129,10 @@ int main(void)
 		printf("the collector does not start: %s\n", strerror(-r));
 		return 100;
 	}
+	failed = check_others(&g);
 	for (const struct km_source *s = km_collect_sources(g.collect); s->name; s++) {
-		failed += check(&g, s);
-		/* What ran before the start is told once, at the start. */
-		if (strcmp(s->name, "process") == 0)
-			forget(&g);
+		forget(&g);
+		failed += check_signal(&g, s);
 	}
 	guest_end(g.early);
 	g.collect = km_collect_stop(g.collect, true);

@@ -81,9 +81,108 @@ static bool a_thread_level(struct guest *g)
 	return true;
 }
 
+static bool task_of(const void *raw, uint64_t tgid)
+{
+	return ((const struct kmend_task *)raw)->tgid == tgid;
+}
+
+/* About BYTES: kernels from 6.2 on keep up to 64 pages of each kind on each CPU to themselves, and
+ * a program has some of each itself. */
+static bool about(uint64_t value, uint64_t bytes)
+{
+	return value + (1 << 20) > bytes && value < bytes + (4 << 20);
+}
+
+#define HELD (24UL << 20)
+
+static const struct kmend_task *task_with(struct guest *g, void (*holds)(void))
+{
+	uint32_t pid = GUEST_CHILD(guest_enter_group(); holds(); pause());
+	const struct kmend_task *t = guest_wait_settled(g, KMEND_TASK, task_of, pid);
+
+	guest_end(pid);
+	return t;
+}
+
+static void hold_anon(void)
+{
+	touch(HELD);
+}
+
+static bool anonymous_memory(struct guest *g)
+{
+	const struct kmend_task *t;
+
+	WANT_RECORD(g, t = task_with(g, hold_anon));
+	WANT(g, about(t->anon_bytes, HELD));
+	WANT(g, t->file_bytes < HELD / 2 && t->shmem_bytes < HELD / 2);
+	return true;
+}
+
+/* Maps and reads so much of a file on ext4. */
+static void hold_file(void)
+{
+	static char block[65536];
+	volatile const char *p;
+	int fd = open("/disk/mapped", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	for (size_t i = 0; i < HELD; i += sizeof(block))
+		if (write(fd, block, sizeof(block)) != sizeof(block))
+			_exit(1);
+	p = mmap(NULL, HELD, PROT_READ, MAP_SHARED, fd, 0);
+	for (size_t i = 0; i < HELD; i += 4096)
+		(void)p[i];
+}
+
+static bool file_memory(struct guest *g)
+{
+	const struct kmend_task *t = task_with(g, hold_file);
+
+	unlink("/disk/mapped");
+	WANT_RECORD(g, t);
+	WANT(g, about(t->file_bytes, HELD));
+	WANT(g, t->anon_bytes < HELD / 2 && t->shmem_bytes < HELD / 2);
+	return true;
+}
+
+static void hold_shmem(void)
+{
+	volatile char *p =
+		mmap(NULL, HELD, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	for (size_t i = 0; i < HELD; i += 4096)
+		p[i] = 1;
+}
+
+static bool shared_memory(struct guest *g)
+{
+	const struct kmend_task *t;
+
+	WANT_RECORD(g, t = task_with(g, hold_shmem));
+	WANT(g, about(t->shmem_bytes, HELD));
+	WANT(g, t->anon_bytes < HELD / 2 && t->file_bytes < HELD / 2);
+	return true;
+}
+
+/* The cgroup may keep a third of it in memory. */
+static bool swapped_memory(struct guest *g)
+{
+	const struct kmend_task *t;
+
+	WANT(g, guest_write(GUEST_GROUP "/memory.swap.max", "max"));
+	WANT(g, guest_write(GUEST_GROUP "/memory.high", "8388608"));
+	t = task_with(g, hold_anon);
+	guest_write(GUEST_GROUP "/memory.high", "max");
+	guest_write(GUEST_GROUP "/memory.swap.max", "0");
+	WANT_RECORD(g, t);
+	WANT(g, t->swap_bytes > HELD / 3 && t->swap_bytes < HELD);
+	WANT(g, about(t->swap_bytes + t->anon_bytes, HELD));
+	return true;
+}
+
 const struct guest_case guest_memory[] = {
-	{ "oom", an_oom_kill },
-	{ "memory", a_memory_level },
-	{ "threads", a_thread_level },
-	{ NULL, NULL },
+	{ "process.oom_kills", an_oom_kill }, { "process.threads", a_thread_level },
+	{ "memory.used", a_memory_level },    { "memory.anon", anonymous_memory },
+	{ "memory.file", file_memory },       { "memory.shmem", shared_memory },
+	{ "memory.swap", swapped_memory },    { NULL, NULL },
 };

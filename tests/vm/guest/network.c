@@ -86,8 +86,51 @@ static bool a_retransmit(struct guest *g)
 	return true;
 }
 
+static bool reset_from(const void *raw, uint64_t port)
+{
+	const struct kmend_tcp_state *t = raw;
+
+	return t->from == 1 && t->rport == port && t->error == ECONNRESET;
+}
+
+static void be_reset(const struct sockaddr_in *a)
+{
+	char c;
+	int fd;
+
+	guest_enter_group();
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	if (connect(fd, (const void *)a, sizeof(*a)) < 0)
+		_exit(1);
+	_exit(read(fd, &c, 1) < 0 ? errno : 0);
+}
+
+/* To close with something to linger for, 0 s long, is to reset. */
+static bool a_reset(struct guest *g)
+{
+	struct linger at_once = { 1, 0 };
+	const struct kmend_tcp_state *t;
+	struct sockaddr_in a;
+	int fd = bound(&a), peer;
+	uint32_t pid;
+
+	WANT(g, fd >= 0);
+	WANT_IS(g, listen(fd, 1), 0);
+	pid = GUEST_CHILD(be_reset(&a));
+	peer = accept(fd, NULL, NULL);
+	setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(peer);
+	close(fd);
+	WANT_IS(g, guest_reap(pid), ECONNRESET << 8);
+	WANT_RECORD(g, t = guest_wait(g, KMEND_TCP_STATE, reset_from, ntohs(a.sin_port)));
+	WANT_IS(g, t->to, 7);
+	WANT_IS(g, t->hdr.cgroup_id, g->group);
+	return true;
+}
+
 const struct guest_case guest_network[] = {
-	{ "tcp-failure", a_refused_connect },
-	{ "tcp-retransmit", a_retransmit },
+	{ "net.connect.failures", a_refused_connect },
+	{ "net.retransmits", a_retransmit },
+	{ "net.resets", a_reset },
 	{ NULL, NULL },
 };

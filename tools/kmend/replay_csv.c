@@ -20,6 +20,7 @@ static void run_clear(struct km_csv_run *run)
 		free(run->column[i].series);
 	free(run->column);
 	free(run->value);
+	free(run->metric);
 	km_csv_free(run->csv);
 	km_predict_free(run->predict);
 	km_buf_free(run->line);
@@ -171,11 +172,12 @@ static int forecast_column(struct km_csv_run *run, size_t i)
 	return r < 0 ? r : 0;
 }
 
-/* The columns together, at the time run->t_ns: run->value[i] of each column that is used, NaN where
- * nothing was measured. */
 static void judge_row(struct km_csv_run *run)
 {
-	run->judgement = (struct km_csv_judgement){ 0 };
+	for (size_t i = 0; i < run->columns; i++)
+		km_anomaly_metric_add(&run->metric[i], run->value[i]);
+	run->judgement =
+		km_anomaly_judge(&run->anomaly, run->t_ns, run->metric, (uint32_t)run->columns);
 }
 
 static int on_row(struct km_csv_run *run, const struct km_csv_record *record)

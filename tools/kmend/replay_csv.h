@@ -6,6 +6,7 @@
 
 #include "cli.h"
 #include "csv.h"
+#include "predict/anomaly.h"
 #include "predict/predict.h"
 
 struct km_csv_column {
@@ -15,12 +16,6 @@ struct km_csv_column {
 	double limit;             /* < 0: none */
 	struct km_series *series; /* owned; only with a limit */
 	bool over;                /* its level met the limit: was said */
-};
-
-/* What phase 5 says of a row, the columns together. */
-struct km_csv_judgement {
-	double score; /* 0 to 1 */
-	bool alarm;
 };
 
 /* Odd things in the file that do not stop the replay; said at the end. */
@@ -47,7 +42,9 @@ struct km_csv_run {
 	uint64_t rows, line_no;
 	uint64_t first_ns, t_ns;   /* of the first row and this one; never decreases */
 	uint64_t step_ns, back_ns; /* usual interval; what was added since the clock went back */
-	struct km_csv_judgement judgement;
+	struct km_anomaly anomaly; /* the columns together */
+	struct km_anomaly_metric *metric;           /* owned; one a column */
+	const struct km_anomaly_verdict *judgement; /* of this row: ANOMALY's */
 	struct km_csv_notes notes;
 	uint64_t alarms, forecasts; /* episodes */
 	bool in_alarm;

@@ -110,7 +110,8 @@ int km_csv_head(struct km_csv_run *run, const struct km_csv_record *first, bool 
 	run->columns = first->count;
 	run->column = calloc(run->columns, sizeof(*run->column));
 	run->value = calloc(run->columns, sizeof(*run->value));
-	if (!run->column || !run->value)
+	run->metric = calloc(run->columns, sizeof(*run->metric));
+	if (!run->column || !run->value || !run->metric)
 		return km_say(run->cli, KM_EXIT_FAILED, NULL, "out of memory");
 	name_columns(run, first, data);
 	for (size_t i = 0; i < run->limits->count && r == 0; i++)

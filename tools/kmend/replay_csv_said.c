@@ -9,6 +9,8 @@
 
 /* Earlier times are seconds since the beginning of something, not dates. */
 #define DATES_FROM_NS (100000000 * KM_NS_PER_S)
+/* Columns that say less of an anomaly are not named to people. */
+#define SHARE_SAID 0.05F
 
 const struct km_forecast *km_csv_forecast(const struct km_csv_run *run, size_t i)
 {
@@ -47,6 +49,22 @@ static void write_forecasts(struct km_csv_run *run, struct km_json_writer *w)
 	km_jw_end_array(w);
 }
 
+/* Which columns an alarm is about. */
+static void write_parts(struct km_csv_run *run, struct km_json_writer *w)
+{
+	const struct km_anomaly_verdict *v = run->judgement;
+
+	km_jw_key(w, "contributions");
+	km_jw_array(w);
+	for (uint32_t i = 0; i < v->parts; i++) {
+		km_jw_object(w);
+		km_jw_kstring(w, "metric", run->column[v->part[i].metric].name);
+		km_jw_kdouble(w, "share", floor((double)v->part[i].share * 1000 + 0.5) / 1000);
+		km_jw_end_object(w);
+	}
+	km_jw_end_array(w);
+}
+
 static int write_row(struct km_csv_run *run)
 {
 	struct km_json_writer w;
@@ -55,8 +73,10 @@ static int write_row(struct km_csv_run *run)
 	km_jw_init(&w, run->line, run->cli->format == KM_PRETTY);
 	km_jw_object(&w);
 	km_jw_ku64(&w, "row", run->rows);
-	km_jw_kdouble(&w, "score", run->judgement.score);
-	km_jw_kbool(&w, "alarm", run->judgement.alarm);
+	km_jw_kdouble(&w, "score", run->judgement->score);
+	km_jw_kbool(&w, "alarm", run->judgement->alarm);
+	if (run->judgement->alarm)
+		write_parts(run, &w);
 	write_forecasts(run, &w);
 	km_jw_end_object(&w);
 	km_buf_add(run->line, "\n", 1);
@@ -101,15 +121,30 @@ static void say_forecast(struct km_csv_run *run, size_t i, const struct km_forec
 	        duration(f->eta_hi_s, hi, sizeof(hi)), f->p);
 }
 
+static void say_parts(struct km_csv_run *run)
+{
+	const struct km_anomaly_verdict *v = run->judgement;
+	char name[KM_NAME_MAX * 2];
+
+	for (uint32_t i = 0; i < v->parts && v->part[i].share >= SHARE_SAID; i++) {
+		km_text_escape(run->column[v->part[i].metric].name, name, sizeof(name));
+		fprintf(run->cli->out, "%s %s %.0f %%", i ? "," : ":", name,
+		        (double)v->part[i].share * 100);
+	}
+	fputs("\n", run->cli->out);
+}
+
 static void say_alarm(struct km_csv_run *run)
 {
-	if (run->judgement.alarm == run->in_alarm)
+	if (run->judgement->alarm == run->in_alarm)
 		return;
 	say_time(run);
-	if (run->judgement.alarm)
-		fprintf(run->cli->out, "anomaly, score %.2f\n", run->judgement.score);
-	else
-		fprintf(run->cli->out, "anomaly is over\n");
+	if (!run->judgement->alarm) {
+		fputs("anomaly is over\n", run->cli->out);
+		return;
+	}
+	fprintf(run->cli->out, "anomaly, score %.2f", run->judgement->score);
+	say_parts(run);
 }
 
 int km_csv_say_row(struct km_csv_run *run)
@@ -128,8 +163,8 @@ int km_csv_say_row(struct km_csv_run *run)
 	}
 	if (run->cli->format == KM_PLAIN)
 		say_alarm(run);
-	run->alarms += run->judgement.alarm && !run->in_alarm;
-	run->in_alarm = run->judgement.alarm;
+	run->alarms += run->judgement->alarm && !run->in_alarm;
+	run->in_alarm = run->judgement->alarm;
 	return run->cli->format == KM_PLAIN ? 0 : write_row(run);
 }
 

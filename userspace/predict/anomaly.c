@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "predict/anomaly.h"
+
+#include <math.h>
+
+#include "base/base.h"
+#include "predict/number.h"
+
+/* Nothing is said before so many samples. */
+#define SAMPLES_MIN 50
+/* Less surprise than this is none. */
+#define SURPRISE_MIN 0.05
+/* Grade of a surprise of 1; grades for each factor of e. */
+#define GRADE_OF_ONE 24.0
+#define GRADES_OF_E  4.0
+/* Return periods are counted in units of this; a longer step is one unit. */
+#define RETURN_UNIT_S 300
+/* An alarm if surprise times its return period comes to this: half the score. */
+#define EVENT_HALF 1000.0
+/* Beyond this a longer return period matters less and less. */
+#define RETURN_HALF 20000.0
+/* A state is an alarm if the metrics that speak are so many spreads off, half the score; it goes
+ * on while they are still so many off. */
+#define STATE_HALF 6.0
+#define STATE_KEPT 4.0
+/* One part of the newest sample in the smoothed state. */
+#define SMOOTH 10
+/* What is said has six digits. */
+#define DIGITS 1e6
+
+static double rounded(double x)
+{
+	return floor(x * DIGITS + 0.5) / DIGITS;
+}
+
+static unsigned int grade(double surprise)
+{
+	double g = km_number_log(surprise + SURPRISE_MIN) * GRADES_OF_E + GRADE_OF_ONE;
+
+	return (unsigned int)fmax(0, fmin(g, KM_ANOMALY_GRADES - 1));
+}
+
+/* Units between this step and the last one of at least this grade. */
+static double return_period(struct km_anomaly *a, double surprise)
+{
+	unsigned int g = grade(surprise);
+	uint32_t last = 0;
+
+	for (unsigned int i = g; i < KM_ANOMALY_GRADES; i++)
+		last = a->last[i] > last ? a->last[i] : last;
+	a->last[g] = a->age_s;
+	return fmax((double)(a->age_s - last) / RETURN_UNIT_S - 1, 0);
+}
+
+/* Into the short list of the loudest metrics; the earlier one first where they say the same. */
+static void speak(struct km_anomaly_verdict *v, uint32_t metric, float says)
+{
+	uint32_t i = v->parts;
+
+	if (i < KM_ANOMALY_TOGETHER)
+		v->parts++;
+	else if (says <= v->part[--i].share)
+		return;
+	for (; i > 0 && v->part[i - 1].share < says; i--)
+		v->part[i] = v->part[i - 1];
+	v->part[i] = (struct km_anomaly_part){ .metric = metric, .share = says };
+}
+
+static double sum_of(const struct km_anomaly_verdict *v)
+{
+	double sum = 0;
+
+	for (uint32_t i = 0; i < v->parts; i++)
+		sum += (double)v->part[i].share;
+	return sum;
+}
+
+/* What the speakers say becomes their share of it. */
+static void to_shares(struct km_anomaly_verdict *v)
+{
+	double sum = sum_of(v);
+
+	for (uint32_t i = 0; i < v->parts; i++)
+		v->part[i].share = sum > 0 ? (float)((double)v->part[i].share / sum) : 0;
+}
+
+static void judge_event(struct km_anomaly *a, struct km_anomaly_verdict *v)
+{
+	double surprise = v->parts ? (double)v->part[0].share : 0, period, weight;
+
+	if (surprise < SURPRISE_MIN)
+		return;
+	period = return_period(a, surprise);
+	if (a->samples < SAMPLES_MIN)
+		return;
+	weight = period / (1 + period / RETURN_HALF) * surprise;
+	v->score = rounded(weight / (weight + EVENT_HALF));
+	v->alarm = weight >= EVENT_HALF;
+}
+
+static void judge_state(struct km_anomaly *a, struct km_anomaly_verdict *v, double sum)
+{
+	double state = (double)a->state;
+
+	state += (sum / KM_ANOMALY_TOGETHER - state) / SMOOTH;
+	a->state = (float)state;
+	if (a->samples < SAMPLES_MIN)
+		return;
+	v->score = rounded(state / (state + STATE_HALF));
+	v->alarm = state >= (a->alarm ? STATE_KEPT : STATE_HALF);
+	a->alarm = v->alarm;
+}
+
+static void judge(struct km_anomaly *a, const struct km_anomaly_metric *m, uint32_t count)
+{
+	struct km_anomaly_verdict *v = &a->verdict;
+	uint32_t known = 0;
+
+	*v = (struct km_anomaly_verdict){ 0 };
+	for (uint32_t i = 0; i < count; i++)
+		known += m[i].samples > 0;
+	for (uint32_t i = 0; i < count; i++)
+		if (m[i].samples)
+			speak(v, i, known < KM_ANOMALY_TOGETHER ? m[i].surprise : fabsf(m[i].z));
+	if (known < KM_ANOMALY_TOGETHER)
+		judge_event(a, v);
+	else
+		judge_state(a, v, sum_of(v));
+	to_shares(v);
+}
+
+static void grow(struct km_anomaly *a, uint64_t t_ns)
+{
+	uint64_t s = (t_ns - a->t_ns) / KM_NS_PER_S;
+
+	if (!a->samples || s > RETURN_UNIT_S)
+		s = RETURN_UNIT_S;
+	a->age_s = s < UINT32_MAX - a->age_s ? a->age_s + (uint32_t)s : UINT32_MAX;
+	a->samples += a->samples < UINT32_MAX;
+	a->t_ns = t_ns;
+}
+
+const struct km_anomaly_verdict *km_anomaly_judge(struct km_anomaly *a, uint64_t t_ns,
+                                                  struct km_anomaly_metric *m, uint32_t count)
+{
+	if (a->samples && t_ns - a->t_ns < KM_ANOMALY_STEP_S * KM_NS_PER_S)
+		return &a->verdict;
+	grow(a, t_ns);
+	for (uint32_t i = 0; i < count; i++)
+		km_anomaly_metric_step(&m[i]);
+	judge(a, m, count);
+	return &a->verdict;
+}
+
+bool km_anomaly_valid(const struct km_anomaly *a)
+{
+	const struct km_anomaly_verdict *v = &a->verdict;
+
+	for (int i = 0; i < KM_ANOMALY_GRADES; i++)
+		if (a->last[i] > a->age_s)
+			return false;
+	for (uint32_t i = 0; i < v->parts && v->parts <= KM_ANOMALY_TOGETHER; i++)
+		if (v->part[i].metric >= KM_ANOMALY_METRICS_MAX || !(v->part[i].share >= 0) ||
+		    !(v->part[i].share <= 1))
+			return false;
+	return v->parts <= KM_ANOMALY_TOGETHER && v->score >= 0 && v->score <= 1 && v->alarm <= 1 &&
+	       a->alarm <= 1 && isfinite(a->state) && a->state >= 0 &&
+	       a->t_ns <= (uint64_t)INT64_MAX;
+}

@@ -13,7 +13,8 @@ struct value_record {
 static inline struct km_raw_value *value_make(struct value_record *r, enum km_sig sig,
                                               enum km_entity entity, const char *name, double value)
 {
-	struct km_raw_value *v = (struct km_raw_value *)r->bytes;
+	void *bytes = r->bytes;
+	struct km_raw_value *v = bytes;
 	size_t len = strlen(name);
 
 	memset(r, 0, sizeof(*r));

@@ -65,6 +65,9 @@ static inline enum km_entity km_service_entity(const struct km_service *s)
 	                                : (enum km_entity)(s->kind - KM_BY_COMMAND);
 }
 
+/* Of the row "host", whether it is there yet or not. */
+uint64_t km_attribute_host_id(void);
+
 /* What happened to a service just now. */
 enum km_event {
 	KM_EV_NONE = 0,

@@ -82,6 +82,11 @@ void km_entity_value(struct km_attribute *a, const struct km_signal *s, struct k
 	}
 }
 
+uint64_t km_attribute_host_id(void)
+{
+	return km_service_id(KM_BY_COMMAND + KM_ENTITY_HOST, "host");
+}
+
 void km_entity_host(struct km_attribute *a, const struct km_signal *s, struct km_subject *ret)
 {
 	ret->service = other(a, KM_ENTITY_HOST, "host", s->t_ns);

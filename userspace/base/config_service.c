@@ -89,13 +89,13 @@ static int read_command(const struct km_config_reader *c, const struct service_t
 static const char *label_fault(const char *s)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789._/-";
+				      "0123456789._/:@-";
 
 	if (!*s)
 		return "must not be empty";
 	if (strlen(s) >= KM_LABEL_MAX)
 		return "is too long";
-	return s[strspn(s, allowed)] ? "may have letters, digits and . _ / - only" : NULL;
+	return s[strspn(s, allowed)] ? "may have letters, digits and . _ / : @ - only" : NULL;
 }
 
 static int read_label(const struct km_config_reader *c, const cJSON *node, struct km_label *ret)

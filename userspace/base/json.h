@@ -79,6 +79,8 @@ int km_json_read(const struct km_json *doc, const cJSON *obj, const struct km_js
 /* "30s" and the like, whole string. 0 or -EINVAL. */
 int km_parse_duration(const char *s, uint64_t *ret_ns);
 int km_parse_bytes(const char *s, uint64_t *ret);
+/* A number from 0 to 1, or a string like "12.5%". 0 or -EINVAL. */
+int km_parse_share(const cJSON *node, double *ret);
 
 /* The one JSON writer: streams into a buffer, escapes everything that could change structure or
  * drive a terminal (C0, DEL, C1, bidi controls, line separators), replaces invalid UTF-8 by U+FFFD,

@@ -179,13 +179,23 @@ static bool parse_percent(const char *s, double *ret)
 	return true;
 }
 
-static int read_share(const struct reading *r)
+int km_parse_share(const cJSON *node, double *ret)
 {
-	double v = r->node->valuedouble;
-	bool good = cJSON_IsNumber(r->node) ||
-	            (cJSON_IsString(r->node) && parse_percent(r->node->valuestring, &v));
+	double v = node->valuedouble;
+	bool good = cJSON_IsNumber(node) ||
+	            (cJSON_IsString(node) && parse_percent(node->valuestring, &v));
 
 	if (!good || v < 0 || v > 1)
+		return -EINVAL;
+	*ret = v;
+	return 0;
+}
+
+static int read_share(const struct reading *r)
+{
+	double v;
+
+	if (km_parse_share(r->node, &v) < 0)
 		return wrong(r, NULL, "a share: \"5%\", or a number from 0 to 1");
 	memcpy(r->place, &v, sizeof(v));
 	return 0;

@@ -25,6 +25,7 @@ enum km_guard {
 	KM_GUARD_BUDGET_SERVICE,
 	KM_GUARD_BUDGET_HOST,
 	KM_GUARD_MIN_HEALTHY,
+	KM_GUARD_WINDOW, /* the rule may act at this time of the day and week */
 	KM_GUARD_MAX
 };
 
@@ -102,6 +103,7 @@ void km_decide_configure(struct km_decide *d, const struct km_config *config,
 /* What all calls below may look at. */
 struct km_decide_world {
 	uint64_t now_ns;
+	uint64_t realtime_s; /* wall-clock time at now_ns, 0: not known */
 	const struct km_attribute *attribute;
 	uint32_t lossy; /* 1: records were lost and not yet reconciled */
 };
@@ -131,6 +133,10 @@ uint64_t km_decide_due_ns(const struct km_decide *d);
 
 /* Next queued decision, valid until the next call of this module; NULL: none. */
 const struct km_decision *km_decide_next(struct km_decide *d);
+
+/* An incident of the service is open in which a rule of another key had a part. */
+bool km_decide_incident_open(const struct km_decide *d, uint64_t service_id, uint64_t but_rule_key,
+                             uint64_t now_ns);
 
 /* For people: what is open. A quarantine ends by APPROVE of its QUARANTINE decision. */
 bool km_decide_quarantined(const struct km_decide *d, uint64_t service_id);

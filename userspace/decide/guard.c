@@ -18,6 +18,7 @@ const char *const km_guard_names[KM_GUARD_MAX + 1] = {
 	[KM_GUARD_BUDGET_SERVICE] = "budget_service",
 	[KM_GUARD_BUDGET_HOST] = "budget_host",
 	[KM_GUARD_MIN_HEALTHY] = "min_healthy",
+	[KM_GUARD_WINDOW] = "window",
 };
 
 static enum km_verb verb_of(const struct km_move *m)
@@ -198,6 +199,33 @@ static bool enough_healthy(const struct km_move *m)
 	return healthy >= m->rule->guard.min_healthy;
 }
 
+/* Without the time of day no window is open. */
+static bool in_window(const struct km_move *m)
+{
+	const struct km_guard_spec *g = m->rule ? &m->rule->guard : NULL;
+
+	if (verb_of(m) == KM_NOTIFY || !g || !g->windows)
+		return true;
+	for (unsigned int i = 0; m->w->realtime_s && i < g->windows; i++)
+		if (km_window_open(&g->window[i], m->w->realtime_s))
+			return true;
+	return false;
+}
+
+static uint64_t window_until(const struct km_move *m)
+{
+	const struct km_guard_spec *g = &m->rule->guard;
+	uint64_t first = 0;
+
+	for (unsigned int i = 0; m->w->realtime_s && i < g->windows; i++) {
+		uint64_t next = km_window_next_s(&g->window[i], m->w->realtime_s);
+
+		if (next && (!first || next < first))
+			first = next;
+	}
+	return first ? m->w->now_ns + (first - m->w->realtime_s) * KM_NS_PER_S : 0;
+}
+
 /* waits: the guard may open by itself, so what an event asked for is looked at again. */
 static const struct {
 	bool (*passes)(const struct km_move *m);
@@ -217,6 +245,7 @@ static const struct {
 	[KM_GUARD_BUDGET_SERVICE] = { km_budget_service, true },
 	[KM_GUARD_BUDGET_HOST] = { km_budget_host, true },
 	[KM_GUARD_MIN_HEALTHY] = { enough_healthy, true },
+	[KM_GUARD_WINDOW] = { in_window, true },
 };
 
 void km_guard_look(struct km_move *m)
@@ -240,6 +269,8 @@ uint64_t km_guard_until(const struct km_move *m)
 		return 0;
 	if (m->guard == KM_GUARD_COOLDOWN)
 		until = km_backoff_cooldown_until(m);
+	else if (m->guard == KM_GUARD_WINDOW)
+		until = window_until(m);
 	else
 		until = km_budget_guard_until(m, m->guard);
 	/* A table without room, or a guard that no time opens. */

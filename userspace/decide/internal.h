@@ -137,6 +137,8 @@ struct km_incident {
 	uint64_t service_id;
 	uint64_t id;
 	uint64_t last_ns;
+	uint64_t rule_key[2]; /* that last had a part in it, newest first */
+	uint64_t rule_ns[2];  /* ... when; 0: none */
 };
 
 /* When each thing was last said of one rule and service, 0 never. */
@@ -238,8 +240,10 @@ int km_quarantine_release(struct km_decide *d, const struct km_decide_world *w,
                           struct km_quarantine *q, uint32_t uid);
 
 /* incident.c */
-uint64_t km_incident_of(struct km_decide *d, uint64_t service_id, uint64_t now_ns);
-void km_incident_touch(struct km_decide *d, uint64_t service_id, uint64_t now_ns);
+uint64_t km_incident_of(struct km_decide *d, uint64_t service_id, uint64_t rule_key,
+                        uint64_t now_ns);
+void km_incident_touch(struct km_decide *d, uint64_t service_id, uint64_t rule_key,
+                       uint64_t now_ns);
 void km_incident_sweep(struct km_decide *d, uint64_t now_ns);
 
 /* said.c: true if WHAT is to be said now (and from now on counts as said). */

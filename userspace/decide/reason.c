@@ -42,6 +42,7 @@ static const char *const guard_says[KM_GUARD_MAX] = {
 	[KM_GUARD_BUDGET_SERVICE] = "the service's budget is used up",
 	[KM_GUARD_BUDGET_HOST] = "the host's budget is used up",
 	[KM_GUARD_MIN_HEALTHY] = "too few of its group would be up",
+	[KM_GUARD_WINDOW] = "the rule has no window now",
 };
 
 static uint64_t whole_seconds(double s)

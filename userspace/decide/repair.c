@@ -60,21 +60,26 @@ static void say_no_once(struct km_move *m)
 }
 
 /* What the rule wants where its plan has come to its end without help. */
-static void say_otherwise(struct km_move *m)
+static void say_otherwise(struct km_move *m, enum km_otherwise otherwise)
 {
 	int quarantine = -1;
 
-	if (m->rule && m->rule->otherwise == KM_ELSE_QUARANTINE)
+	if (otherwise == KM_ELSE_QUARANTINE)
 		quarantine = km_quarantine_begin(m);
 	km_decide_say(m, KM_ANSWER_ESCALATE);
 	if (quarantine > 0)
 		km_quarantine_cancel_waiting(m);
 }
 
+static int conclude_as(struct km_move *m, enum km_otherwise otherwise)
+{
+	say_otherwise(m, otherwise);
+	return over(m);
+}
+
 static int conclude(struct km_move *m)
 {
-	say_otherwise(m);
-	return over(m);
+	return conclude_as(m, m->rule ? m->rule->otherwise : KM_ELSE_NEXT);
 }
 
 static int spent(struct km_move *m)
@@ -96,10 +101,22 @@ static int plan_anew(struct km_move *m)
 	return km_repair_consider(m);
 }
 
+/* What the step that has just been tried wants. */
+static enum km_otherwise on_failure(const struct km_move *m)
+{
+	const struct km_step *step = km_plan_step(m);
+
+	return step ? step->on_failure : KM_ELSE_NEXT;
+}
+
 /* From one rung to the next, or to the end of the ladder. What brought us here is evidence, too. */
 static int next_rung(struct km_move *m)
 {
+	enum km_otherwise otherwise = on_failure(m);
+
 	m->r->evidence_ns = m->w->now_ns;
+	if (otherwise != KM_ELSE_NEXT)
+		return conclude_as(m, otherwise);
 	if (!m->rule || m->r->step + 1 >= m->rule->steps)
 		return conclude(m);
 	m->r->step++;
@@ -124,7 +141,7 @@ static int act(struct km_move *m)
 	} else if (last && m->rule->otherwise != KM_ELSE_NEXT) {
 		/* Nothing is to be awaited from a notification. */
 		r->concluded = 1;
-		say_otherwise(m);
+		say_otherwise(m, m->rule->otherwise);
 	}
 	return 0;
 }
@@ -201,7 +218,8 @@ static int not_helpful(struct km_move *m)
 	if (down && r->last.event == KM_EV_ENDED)
 		r->last.ending = m->service->last;
 	/* An end that the rule is about, and a back-off to go by: once more, later. */
-	if (!rung_left && down && r->last.event == KM_EV_ENDED && m->rule->guard.backoff_base_ns)
+	if (!rung_left && down && r->last.event == KM_EV_ENDED && m->rule->guard.backoff_base_ns &&
+	    on_failure(m) == KM_ELSE_NEXT)
 		return plan_anew(m);
 	return next_rung(m);
 }

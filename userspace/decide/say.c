@@ -21,9 +21,10 @@ static void queue(struct km_decide *d, const struct km_decision *decision)
 static void place(struct km_move *m, struct km_decision *d)
 {
 	if (m->r->incident_id)
-		km_incident_touch(m->d, m->r->service_id, m->w->now_ns);
+		km_incident_touch(m->d, m->r->service_id, m->r->rule_key, m->w->now_ns);
 	else
-		m->r->incident_id = km_incident_of(m->d, m->r->service_id, m->w->now_ns);
+		m->r->incident_id =
+			km_incident_of(m->d, m->r->service_id, m->r->rule_key, m->w->now_ns);
 	d->id = ++km_decide_meta(m->d)->decisions;
 	d->incident_id = m->r->incident_id;
 	d->t_ns = m->w->now_ns;

@@ -7,8 +7,8 @@
 
 /* Words of a rule while they are compiled. */
 struct km_compile_words {
-	char id[KM_NAME_MAX], file[KM_NAME_MAX], rule_class[KM_NAME_MAX], owner[KM_NAME_MAX];
-	char summary[KM_RULE_TEXT_MAX], why[KM_RULE_TEXT_MAX];
+	char id[KM_NAME_MAX], file[KM_NAME_MAX], rule_class[KM_NAME_MAX], owner[4 * KM_NAME_MAX];
+	char summary[4 * KM_RULE_TEXT_MAX], why[4 * KM_RULE_TEXT_MAX];
 };
 
 /* One rule while it is compiled: RULE points into the parts behind it, which are as large as a rule
@@ -31,20 +31,55 @@ int km_compile_scope(struct km_compile *c, const cJSON *node);
 int km_compile_references(struct km_compile *c, const cJSON *node);
 /* The whole tree below NODE into TREE[KM_CONDITIONS_MAX]. */
 int km_compile_condition(struct km_compile *c, const cJSON *node, struct km_cond *tree);
+/* A condition that looks at something: the value of its one member. */
+enum km_leaf {
+	KM_LEAF_FORECAST,
+	KM_LEAF_EVENT,
+	KM_LEAF_STATE,
+	KM_LEAF_LEVEL,
+	KM_LEAF_INCIDENT,
+	KM_LEAF_MAX
+};
+int km_compile_leaf(struct km_compile *c, enum km_leaf leaf, const cJSON *obj, struct km_cond *ret);
+/* NODE is a resource that some signal of the catalogue measures; -EBADMSG. */
+int km_compile_resource(struct km_compile *c, const cJSON *node, int resource);
 int km_compile_plan(struct km_compile *c, const cJSON *node);
 int km_compile_verify(struct km_compile *c, const cJSON *node);
 int km_compile_guard(struct km_compile *c, const cJSON *node);
+
+/* "windows" of a guard. */
+int km_compile_windows(struct km_compile *c, const cJSON *array);
+
+/* "2027-01-31": its first second, UTC. From 2000 on, to 2099; 0 or -EINVAL. */
+int km_parse_day(const char *s, uint64_t *ret_s);
+
+/* What a level is compared with: a share of its limit, or in its own unit. */
+struct km_quantity {
+	double value;
+	bool share;
+};
+/* What it is compared with: its unit as the catalogue has it, and whether it has a limit. */
+struct km_measured {
+	const char *unit;
+	bool limited;
+};
+int km_compile_quantity(struct km_compile *c, const cJSON *node, const struct km_measured *what,
+                        struct km_quantity *ret);
 
 /* Tells the listener, if there is one. Position as km_json_fail() has it. */
 void km_compile_warn(struct km_compile *c, const cJSON *node, const char *remedy, const char *what);
 /* What is valid and yet probably not meant; ROOT is the rule's object. */
 void km_compile_warnings(struct km_compile *c, const cJSON *root);
 
+/* Characters of S, which the JSON reader knows to be UTF-8. */
+size_t km_compile_characters(const char *s);
+
 /* Strings of ARRAY into a NULL-terminated list: 1 to MAX of them, each of 1 to KM_NAME_MAX - 1
- * bytes, no two the same. WHAT names one of them in messages. */
+ * characters, no two the same. WHAT names one of them in messages. */
 int km_compile_strings(struct km_compile *c, const cJSON *array, size_t max, const char *what,
                        char ***ret);
 char **km_compile_free_strings(char **list);
+void km_compile_free_lists(struct km_rule *r);
 KM_DEFINE_FREEP(char *, km_compile_free_strings)
 
 /* True if any node of TREE has this op. */

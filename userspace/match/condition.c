@@ -2,9 +2,6 @@
 /* "when" and "unless": a tree of typed conditions, laid out in pre-order. */
 #include "match/compile.h"
 
-const char *const km_end_how_names[KM_END_MAX + 1] = { "any",      "clean",    "failed",
-	                                               "signaled", "outsider", "oom" };
-
 /* The tree that is being filled. */
 struct tree {
 	struct km_compile *c;
@@ -12,163 +9,24 @@ struct tree {
 	unsigned int used;
 };
 
+/* The members of which a condition is exactly one. */
 struct cond {
-	const cJSON *forecast, *event, *state, *level, *all, *any, *not ;
+	const cJSON *leaf[KM_LEAF_MAX], *all, *any, *not ;
 };
 
 #define COND(member) .offset = offsetof(struct cond, member)
 
-static const struct km_json_field cond_fields[] = { { "forecast", KM_JSON_OBJECT, false,
-	                                              COND(forecast) },
-	                                            { "event", KM_JSON_OBJECT, false, COND(event) },
-	                                            { "state", KM_JSON_OBJECT, false, COND(state) },
-	                                            { "level", KM_JSON_OBJECT, false, COND(level) },
-	                                            { "all", KM_JSON_ARRAY, false, COND(all) },
-	                                            { "any", KM_JSON_ARRAY, false, COND(any) },
-	                                            { "not", KM_JSON_OBJECT, false, COND(not ) },
-	                                            { 0 } };
-
-/* What the typed leaves are read into: positions are those of struct km_cond's own members or, for
- * what JSON and C hold in different widths, of this. */
-struct leaf {
-	int kind, resource, is, how;
-	double probability, above;
-	uint64_t within_ns, for_ns, count;
-};
-
-#define LEAF(member) .offset = offsetof(struct leaf, member)
-#define WITHIN(required)                                                                       \
-	{                                                                                      \
-		"within", KM_JSON_DURATION, required, LEAF(within_ns), .min = KM_NS_PER_S,     \
-								       .max = KM_WITHIN_MAX_NS \
-	}
-#define FOR                                                                           \
-	{                                                                             \
-		"for", KM_JSON_DURATION, false, LEAF(for_ns), .min = KM_NS_PER_MS,    \
-							      .max = KM_WITHIN_MAX_NS \
-	}
-
-static const struct km_json_field forecast_fields[] = {
-	{ "kind", KM_JSON_ENUM, true, LEAF(kind), .names = km_forecast_kind_names },
-	{ "resource", KM_JSON_ENUM, false, LEAF(resource), .names = km_resource_names },
-	{ "probability", KM_JSON_SHARE, true, LEAF(probability) },
-	WITHIN(false),
-	FOR,
+static const struct km_json_field cond_fields[] = {
+	{ "forecast", KM_JSON_OBJECT, false, COND(leaf[KM_LEAF_FORECAST]) },
+	{ "event", KM_JSON_OBJECT, false, COND(leaf[KM_LEAF_EVENT]) },
+	{ "state", KM_JSON_OBJECT, false, COND(leaf[KM_LEAF_STATE]) },
+	{ "level", KM_JSON_OBJECT, false, COND(leaf[KM_LEAF_LEVEL]) },
+	{ "incident", KM_JSON_OBJECT, false, COND(leaf[KM_LEAF_INCIDENT]) },
+	{ "all", KM_JSON_ARRAY, false, COND(all) },
+	{ "any", KM_JSON_ARRAY, false, COND(any) },
+	{ "not", KM_JSON_OBJECT, false, COND(not ) },
 	{ 0 }
 };
-
-static const struct km_json_field event_fields[] = {
-	/* [0] of the names is "none", which is not for rules */
-	{ "is", KM_JSON_ENUM, true, LEAF(is), .names = km_event_names + 1 },
-	{ "how", KM_JSON_ENUM, false, LEAF(how), .names = km_end_how_names },
-	{ "count", KM_JSON_COUNT, false, LEAF(count), .min = 1, .max = KM_EVENTS_MAX },
-	WITHIN(false),
-	{ 0 }
-};
-
-static const struct km_json_field state_fields[] = {
-	/* [0] is "unknown": what is not measured is no condition */
-	{ "is", KM_JSON_ENUM, true, LEAF(is), .names = km_service_state_names + 1 },
-	FOR,
-	{ 0 }
-};
-
-static const struct km_json_field level_fields[] = { { "resource", KM_JSON_ENUM, true,
-	                                               LEAF(resource), .names = km_resource_names },
-	                                             { "above", KM_JSON_SHARE, true, LEAF(above) },
-	                                             FOR,
-	                                             { 0 } };
-
-static const cJSON *member(const cJSON *obj, const char *key)
-{
-	return cJSON_GetObjectItemCaseSensitive(obj, key);
-}
-
-static int read_forecast(struct km_compile *c, const cJSON *obj, struct km_cond *ret)
-{
-	struct leaf l = { .resource = KM_RESOURCE_MAX };
-	int r = km_json_read(c->doc, obj, forecast_fields, &l, c->err);
-
-	if (r < 0)
-		return r;
-	if (l.probability <= 0)
-		return km_json_fail(c->doc, member(obj, "probability"), c->err, "like \"50%\"",
-		                    "a probability of 0 is reached by every forecast");
-	if (l.kind == KM_EXHAUSTION && l.resource == KM_RESOURCE_MAX)
-		return km_json_fail(c->doc, obj, c->err, "add \"resource\": \"memory\"",
-		                    "an exhaustion needs \"resource\"");
-	if (l.kind == KM_EXHAUSTION && !l.within_ns)
-		return km_json_fail(c->doc, obj, c->err, "add \"within\": \"30m\"",
-		                    "an exhaustion needs \"within\"");
-	if (l.kind != KM_EXHAUSTION && l.resource != KM_RESOURCE_MAX)
-		return km_json_fail(c->doc, member(obj, "resource"), c->err, "remove it",
-		                    "only an exhaustion has a \"resource\"");
-	ret->op = KM_COND_FORECAST;
-	ret->forecast_kind = l.kind;
-	ret->resource = l.resource;
-	ret->p = l.probability;
-	ret->within_ns = l.within_ns;
-	ret->for_ns = l.for_ns;
-	return 0;
-}
-
-static int read_event(struct km_compile *c, const cJSON *obj, struct km_cond *ret)
-{
-	struct leaf l = { .count = 1 };
-	int r = km_json_read(c->doc, obj, event_fields, &l, c->err);
-
-	if (r < 0)
-		return r;
-	if (member(obj, "how") && l.is + 1 != KM_EV_ENDED)
-		return km_json_fail(c->doc, member(obj, "how"), c->err, "remove it",
-		                    "only the event \"ended\" has a \"how\"");
-	if (l.count > 1 && !l.within_ns)
-		return km_json_fail(c->doc, member(obj, "count"), c->err, "add \"within\": \"1m\"",
-		                    "a \"count\" needs \"within\"");
-	if (l.count == 1 && l.within_ns)
-		return km_json_fail(c->doc, member(obj, "within"), c->err,
-		                    "add \"count\", 2 at least, or remove it",
-		                    "one event has no \"within\"");
-	ret->op = KM_COND_EVENT;
-	ret->event = l.is + 1;
-	ret->how = l.how;
-	ret->count = (uint32_t)l.count;
-	ret->within_ns = l.within_ns;
-	return 0;
-}
-
-static int read_state(struct km_compile *c, const cJSON *obj, struct km_cond *ret)
-{
-	struct leaf l = { 0 };
-	int r = km_json_read(c->doc, obj, state_fields, &l, c->err);
-
-	if (r < 0)
-		return r;
-	ret->op = KM_COND_STATE;
-	ret->state = l.is + 1;
-	ret->for_ns = l.for_ns;
-	return 0;
-}
-
-static int read_level(struct km_compile *c, const cJSON *obj, struct km_cond *ret)
-{
-	struct leaf l = { 0 };
-	int r = km_json_read(c->doc, obj, level_fields, &l, c->err);
-
-	if (r < 0)
-		return r;
-	if (l.above <= 0)
-		return km_json_fail(c->doc, member(obj, "above"), c->err, "like \"90%\"",
-		                    "every level in use is above 0 %%");
-	if (l.above >= 1)
-		return km_json_fail(c->doc, member(obj, "above"), c->err, "like \"90%\"",
-		                    "no level is above 100 %% of its limit");
-	ret->op = KM_COND_LEVEL;
-	ret->resource = l.resource;
-	ret->above = l.above;
-	ret->for_ns = l.for_ns;
-	return 0;
-}
 
 static int add(struct tree *t, const cJSON *node);
 
@@ -217,14 +75,9 @@ static int refuse_contradiction(struct tree *t, const cJSON *array, const struct
 /* 1: it was a leaf, 0: it is not, negative: an error. */
 static int add_leaf(struct tree *t, const struct cond *in, struct km_cond *self)
 {
-	if (in->forecast)
-		return read_forecast(t->c, in->forecast, self) ?: 1;
-	if (in->event)
-		return read_event(t->c, in->event, self) ?: 1;
-	if (in->state)
-		return read_state(t->c, in->state, self) ?: 1;
-	if (in->level)
-		return read_level(t->c, in->level, self) ?: 1;
+	for (unsigned int i = 0; i < KM_LEAF_MAX; i++)
+		if (in->leaf[i])
+			return km_compile_leaf(t->c, (enum km_leaf)i, in->leaf[i], self) ?: 1;
 	return 0;
 }
 
@@ -244,7 +97,8 @@ static int add_branch(struct tree *t, const struct cond *in, struct km_cond *sel
 
 static int add(struct tree *t, const cJSON *node)
 {
-	static const char *const one = "give one of forecast, event, state, level, all, any, not";
+	static const char *const one =
+		"give one of forecast, event, state, level, incident, all, any, not";
 	unsigned int at = t->used;
 	struct km_cond *self = &t->node[at];
 	struct cond in = { 0 };

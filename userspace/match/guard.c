@@ -14,7 +14,7 @@
 struct guard {
 	int mode;
 	uint64_t cooldown_ns, min_healthy, approval_ns;
-	const cJSON *budget, *backoff;
+	const cJSON *budget, *backoff, *windows;
 };
 
 #define GUARD(member) .offset = offsetof(struct guard, member)
@@ -27,6 +27,7 @@ static const struct km_json_field guard_fields[] = {
 	{ "backoff", KM_JSON_OBJECT, false, GUARD(backoff) },
 	{ "approval", KM_JSON_DURATION, false, GUARD(approval_ns), .min = KM_NS_PER_S,
 	  .max = APPROVAL_MAX_NS },
+	{ "windows", KM_JSON_ARRAY, false, GUARD(windows) },
 	{ 0 }
 };
 
@@ -68,15 +69,8 @@ static int read_budget(struct km_compile *c, const cJSON *node)
 static int read_backoff(struct km_compile *c, const cJSON *node)
 {
 	struct km_guard_spec *g = &c->rule.guard;
-	int r = km_json_read(c->doc, node, backoff_fields, g, c->err);
 
-	if (r < 0)
-		return r;
-	if (g->backoff_max_ns < g->backoff_base_ns)
-		return km_json_fail(c->doc, cJSON_GetObjectItemCaseSensitive(node, "max"), c->err,
-		                    "make \"max\" the longer one",
-		                    "\"max\" is shorter than \"base\"");
-	return 0;
+	return km_json_read(c->doc, node, backoff_fields, g, c->err);
 }
 
 int km_compile_guard(struct km_compile *c, const cJSON *node)
@@ -95,5 +89,7 @@ int km_compile_guard(struct km_compile *c, const cJSON *node)
 		r = read_budget(c, g.budget);
 	if (r >= 0 && g.backoff)
 		r = read_backoff(c, g.backoff);
+	if (r >= 0 && g.windows)
+		r = km_compile_windows(c, g.windows);
 	return r;
 }

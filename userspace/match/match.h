@@ -15,6 +15,7 @@ struct km_match {
 	enum km_truth spoke;
 	unsigned int line;                  /* of the condition that decided */
 	bool scoped;                        /* false: the service is not in the rule's scope */
+	bool expired;                       /* the rule's day has come: it is silent */
 	const struct km_forecast *forecast; /* that made it speak, or NULL */
 	enum km_event event;                /* that made it speak, or NONE */
 };
@@ -26,7 +27,15 @@ struct km_match_input {
 	const struct km_predict *predict;
 	const struct km_features *features[KM_RESOURCE_MAX];
 	const struct km_ends *ends;
+	struct km_measure *measure; /* of signals without a limit, and of the host; may be NULL */
 	const struct km_attribute *attribute; /* to know a service's own processes; may be NULL */
+	const struct km_service_def *def;     /* NULL: the service is in no configuration */
+	uint64_t realtime_s;                  /* wall-clock time at now_ns; 0: not known */
+	/* An incident is open in which another rule than the one that asks had a part. NULL: not
+	 * measured. */
+	bool (*incident_open)(const struct km_match_input *in, enum km_incident_whose whose);
+	const void *userdata; /* of incident_open */
+	uint64_t rule_key;    /* of the rule that asks; filled in by km_matcher_rule() */
 };
 
 struct km_matcher; /* keeps since when each condition holds, and the events in its windows */

@@ -80,6 +80,26 @@ static struct km_memory_at at(const struct look *l, unsigned int cond)
 	};
 }
 
+/* Hysteresis: what was true stays so until the level is past the other bound. */
+static enum km_truth latch(struct look *l, unsigned int i, enum km_truth now)
+{
+	struct km_memory_at here = at(l, i);
+	enum km_truth still;
+	int r;
+
+	here.key.part += KM_PART_LATCH;
+	if (now == KM_FALSE && km_memory_latched(&l->m->memory, &here)) {
+		still = km_truth_still(&l->tree[i], l->in);
+		if (still != KM_TRUE)
+			km_memory_breaks(&l->m->memory, &here);
+		now = still;
+	}
+	if (now != KM_TRUE)
+		return now;
+	r = km_memory_holds(&l->m->memory, &here, 0);
+	return r < 0 ? KM_NOT_MEASURED : KM_TRUE;
+}
+
 /* 'for': NOW is what the condition says at this moment. */
 static enum km_truth hold(struct look *l, unsigned int i, enum km_truth now)
 {
@@ -151,6 +171,12 @@ static void look_at_tree(struct look *l)
 		case KM_COND_STATE:
 			l->truth[i] = km_truth_of(&l->tree[i], l->in);
 			break;
+		case KM_COND_LEVEL:
+			l->truth[i] = km_truth_of(&l->tree[i], l->in);
+			if (l->tree[i].until >= 0)
+				l->truth[i] = latch(l, i, l->truth[i]);
+			l->truth[i] = hold(l, i, l->truth[i]);
+			break;
 		default:
 			l->truth[i] = hold(l, i, km_truth_of(&l->tree[i], l->in));
 		}
@@ -203,6 +229,19 @@ static void name_causes(const struct look *l, struct km_match *ret)
 	}
 }
 
+/* A rule that nobody has looked at since its day came is not trusted any more; where nobody knows
+ * what day it is, neither is it. */
+static bool is_over(const struct km_rule *rule, const struct km_match_input *in,
+                    struct km_match *ret)
+{
+	if (!rule->expires_s || (in->realtime_s && in->realtime_s < rule->expires_s))
+		return false;
+	ret->expired = in->realtime_s;
+	ret->spoke = in->realtime_s ? KM_FALSE : KM_NOT_MEASURED;
+	ret->line = rule->expires_line;
+	return true;
+}
+
 static void look(struct look *l, const struct km_cond *tree, enum km_memory_part part)
 {
 	l->tree = tree;
@@ -211,16 +250,20 @@ static void look(struct look *l, const struct km_cond *tree, enum km_memory_part
 }
 
 int km_matcher_rule(struct km_matcher *m, const struct km_rule *rule,
-                    const struct km_match_input *in, struct km_match *ret)
+                    const struct km_match_input *input, struct km_match *ret)
 {
+	struct km_match_input own = *input, *in = &own;
 	struct look when = { .m = m, .rule = rule, .in = in }, unless = when;
 
 	*ret = (struct km_match){
 		.rule = rule, .service_id = in->service->id, .t_ns = in->now_ns, .spoke = KM_FALSE
 	};
-	if (!km_rule_covers(rule, in->service->name))
+	if (!km_rule_covers(rule, in->service, in->def))
 		return 0;
 	ret->scoped = true;
+	if (is_over(rule, in, ret))
+		return 0;
+	own.rule_key = rule->key;
 	look(&when, rule->when, KM_PART_WHEN);
 	ret->spoke = when.truth[0];
 	ret->line = rule->when[deciding(&when)].line;

@@ -175,6 +175,13 @@ int km_memory_holds(struct km_memory *m, const struct km_memory_at *at, uint64_t
 	return at->now_ns - s->since_ns >= for_ns;
 }
 
+bool km_memory_latched(const struct km_memory *m, const struct km_memory_at *at)
+{
+	const struct since *s = km_table_get(m->since, &at->key);
+
+	return s && at->now_ns - s->seen_ns <= GAP_NS;
+}
+
 void km_memory_breaks(struct km_memory *m, const struct km_memory_at *at)
 {
 	km_table_drop(m->since, &at->key);

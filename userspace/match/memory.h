@@ -6,7 +6,8 @@
 
 #include "match/match.h"
 
-enum km_memory_part { KM_PART_WHEN = 0, KM_PART_UNLESS = 1, KM_PART_MAX };
+/* KM_PART_LATCH more: that a level with hysteresis is past its bound. */
+enum km_memory_part { KM_PART_WHEN = 0, KM_PART_UNLESS = 1, KM_PART_LATCH = 2, KM_PART_MAX = 4 };
 
 /* Whose memory it is: one condition of one rule on one service. */
 struct km_memory_key {
@@ -35,6 +36,8 @@ void km_memory_done(struct km_memory *m);
 
 /* The condition holds now: 1 if it has for FOR_NS without a break, else 0; -ENOSPC. */
 int km_memory_holds(struct km_memory *m, const struct km_memory_at *at, uint64_t for_ns);
+/* It held at the last look, which was not too long ago. */
+bool km_memory_latched(const struct km_memory *m, const struct km_memory_at *at);
 /* It does not hold now: a break. */
 void km_memory_breaks(struct km_memory *m, const struct km_memory_at *at);
 /* Its event happened now: how many within the last WITHIN_NS, this one included, at most

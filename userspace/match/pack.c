@@ -53,18 +53,26 @@ int km_compile_pack(struct km_compile *c, struct km_rule **ret)
 	rule->owner = put_word(&b, w->owner);
 	rule->summary = put_word(&b, w->summary);
 	rule->why = put_word(&b, w->why);
-	c->rule.services = NULL;
+	c->rule.services = c->rule.units = c->rule.images = c->rule.labels = NULL;
 	c->rule.references = NULL;
 	*ret = rule;
 	return 0;
+}
+
+void km_compile_free_lists(struct km_rule *r)
+{
+	km_compile_free_strings(r->services);
+	km_compile_free_strings(r->units);
+	km_compile_free_strings(r->images);
+	km_compile_free_strings(r->labels);
+	km_compile_free_strings(r->references);
 }
 
 struct km_rule *km_rule_free(struct km_rule *r)
 {
 	if (!r)
 		return NULL;
-	km_compile_free_strings(r->services);
-	km_compile_free_strings(r->references);
+	km_compile_free_lists(r);
 	free(r);
 	return NULL;
 }

@@ -25,6 +25,7 @@ struct step {
 	int verb; /* less one: "none" is not for rules */
 	uint64_t timeout_ns, limit;
 	char signal[16];
+	int on_failure;
 };
 
 static const struct km_json_field step_fields[] = {
@@ -35,6 +36,8 @@ static const struct km_json_field step_fields[] = {
 	{ "signal", KM_JSON_STRING, false, .offset = offsetof(struct step, signal), .size = 16 },
 	{ "limit", KM_JSON_COUNT, false, .offset = offsetof(struct step, limit), .min = 1,
 	  .max = LIMIT_MAX },
+	{ "on_failure", KM_JSON_ENUM, false, .offset = offsetof(struct step, on_failure),
+	  .names = km_otherwise_names },
 	{ 0 }
 };
 
@@ -55,6 +58,24 @@ static int check_argument(struct km_compile *c, const cJSON *obj, const char *ke
 		return km_json_fail(c->doc, arg, c->err, "remove it", "this step takes no \"%s\"",
 		                    key);
 	return 0;
+}
+
+/* What a verb takes besides the members of every step; a row each. */
+static const struct {
+	enum km_verb verb;
+	const char *key;
+} takes[] = {
+	{ KM_SEND_SIGNAL, "signal" },
+	{ KM_RAISE_LIMIT, "limit" },
+};
+
+static int check_arguments(struct km_compile *c, const cJSON *obj, enum km_verb verb)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < KM_ARRAY_SIZE(takes); i++)
+		r = check_argument(c, obj, takes[i].key, takes[i].verb == verb);
+	return r;
 }
 
 static int find_signal(struct km_compile *c, const cJSON *obj, const char *name, int *ret)
@@ -86,9 +107,10 @@ static int read_step(struct km_compile *c, const cJSON *obj, struct km_step *ret
 	ret->line = km_json_line(c->doc, obj->child);
 	ret->timeout_ns = s.timeout_ns;
 	ret->limit = s.limit;
-	r = check_argument(c, obj, "signal", ret->verb == KM_SEND_SIGNAL);
-	if (r >= 0)
-		r = check_argument(c, obj, "limit", ret->verb == KM_RAISE_LIMIT);
+	ret->on_failure = (enum km_otherwise)s.on_failure;
+	r = check_arguments(c, obj, ret->verb);
+	if (r >= 0 && ret->verb == KM_NOTIFY)
+		r = check_argument(c, obj, "on_failure", false);
 	if (r >= 0 && ret->verb == KM_SEND_SIGNAL)
 		r = find_signal(c, obj, s.signal, &ret->signal);
 	return r;
@@ -106,8 +128,7 @@ static int check_rung(struct km_compile *c, const cJSON *obj, const struct km_st
 			                    "this step is never reached: line %u stops the service "
 			                    "for good",
 			                    plan[i].line);
-		if (plan[i].verb == self->verb && plan[i].signal == self->signal &&
-		    plan[i].limit == self->limit)
+		if (plan[i].verb == self->verb && plan[i].signal == self->signal)
 			return km_json_fail(c->doc, obj, c->err, "remove it",
 			                    "the same step as in line %u", plan[i].line);
 	}

@@ -14,6 +14,7 @@ struct top {
 	uint64_t version;
 	struct km_compile_words words;
 	int maturity, otherwise;
+	char expires[11];
 	const cJSON *references, *scope, *when, *unless, *plan, *verify, *guard;
 };
 
@@ -22,10 +23,11 @@ struct top {
 static const struct km_json_field top_fields[] = {
 	{ "version", KM_JSON_COUNT, true, TOP(version), .min = 1, .max = 1 },
 	{ "id", KM_JSON_STRING, true, TOP(words.id), .size = KM_NAME_MAX },
-	{ "summary", KM_JSON_STRING, true, TOP(words.summary), .size = KM_RULE_TEXT_MAX },
-	{ "why", KM_JSON_STRING, true, TOP(words.why), .size = KM_RULE_TEXT_MAX },
-	{ "owner", KM_JSON_STRING, true, TOP(words.owner), .size = KM_NAME_MAX },
+	{ "summary", KM_JSON_STRING, true, TOP(words.summary), .size = 4 * KM_RULE_TEXT_MAX },
+	{ "why", KM_JSON_STRING, true, TOP(words.why), .size = 4 * KM_RULE_TEXT_MAX },
+	{ "owner", KM_JSON_STRING, true, TOP(words.owner), .size = 4 * KM_NAME_MAX },
 	{ "maturity", KM_JSON_ENUM, true, TOP(maturity), .names = maturity_names },
+	{ "expires", KM_JSON_STRING, false, TOP(expires), .size = 11 },
 	{ "references", KM_JSON_ARRAY, false, TOP(references) },
 	{ "scope", KM_JSON_OBJECT, true, TOP(scope) },
 	{ "when", KM_JSON_OBJECT, true, TOP(when) },
@@ -37,58 +39,9 @@ static const struct km_json_field top_fields[] = {
 	{ 0 }
 };
 
-bool km_rule_covers(const struct km_rule *r, const char *service)
-{
-	if (r->all_services)
-		return true;
-	for (char **glob = r->services; glob && *glob; glob++)
-		if (km_glob(*glob, service))
-			return true;
-	return false;
-}
-
 bool km_verb_disrupts(enum km_verb verb)
 {
 	return verb != KM_VERB_NONE && verb != KM_START && verb != KM_NOTIFY;
-}
-
-struct scope {
-	const cJSON *services;
-	bool all;
-};
-
-static const struct km_json_field scope_fields[] = {
-	{ "services", KM_JSON_ARRAY, false, .offset = offsetof(struct scope, services) },
-	{ "all", KM_JSON_BOOL, false, .offset = offsetof(struct scope, all) },
-	{ 0 }
-};
-
-int km_compile_scope(struct km_compile *c, const cJSON *node)
-{
-	static const char *const remedy = "name services, or write {\"all\": true}";
-	struct scope s = { 0 };
-	int r = km_json_read(c->doc, node, scope_fields, &s, c->err);
-
-	if (r < 0)
-		return r;
-	if (s.all && s.services)
-		return km_json_fail(c->doc, s.services, c->err, "keep one of the two",
-		                    "the scope is both all services and a list");
-	if (!s.all && !s.services)
-		return km_json_fail(c->doc, node, c->err, remedy, "the scope is empty");
-	c->rule.all_services = s.all;
-	if (s.all)
-		return 0;
-	r = km_compile_strings(c, s.services, KM_SCOPE_MAX, "service", &c->rule.services);
-	if (r < 0)
-		return r;
-	for (char **glob = c->rule.services; *glob; glob++)
-		if (!(*glob)[strspn(*glob, "*")])
-			return km_json_fail(c->doc,
-			                    cJSON_GetArrayItem(s.services,
-			                                       (int)(glob - c->rule.services)),
-			                    c->err, remedy, "the glob \"*\" means all services");
-	return 0;
 }
 
 int km_compile_references(struct km_compile *c, const cJSON *node)
@@ -110,9 +63,10 @@ static int take_words(struct km_compile *c, const cJSON *root, const struct top 
 {
 	const struct {
 		const char *key, *text;
-	} words[] = { { "summary", t->words.summary },
-		      { "why", t->words.why },
-		      { "owner", t->words.owner } };
+		size_t most; /* characters */
+	} words[] = { { "summary", t->words.summary, KM_RULE_TEXT_MAX - 1 },
+		      { "why", t->words.why, KM_RULE_TEXT_MAX - 1 },
+		      { "owner", t->words.owner, KM_NAME_MAX - 1 } };
 	struct km_rule *rule = &c->rule;
 
 	if (!id_is_good(t->words.id))
@@ -121,12 +75,17 @@ static int take_words(struct km_compile *c, const cJSON *root, const struct top 
 			"like \"memory-leak-to-limit\"",
 			"an id is made of lower case letters, digits and single dashes, "
 			"and begins with a letter");
-	for (size_t i = 0; i < KM_ARRAY_SIZE(words); i++)
+	for (size_t i = 0; i < KM_ARRAY_SIZE(words); i++) {
+		const cJSON *node = cJSON_GetObjectItemCaseSensitive(root, words[i].key);
+
 		if (!words[i].text[strspn(words[i].text, " \t\r\n")])
-			return km_json_fail(c->doc,
-			                    cJSON_GetObjectItemCaseSensitive(root, words[i].key),
-			                    c->err, "say it in a sentence", "\"%s\" is empty",
-			                    words[i].key);
+			return km_json_fail(c->doc, node, c->err, "say it in a sentence",
+			                    "\"%s\" is empty", words[i].key);
+		if (km_compile_characters(words[i].text) > words[i].most)
+			return km_json_fail(c->doc, node, c->err, "shorten it",
+			                    "\"%s\" is longer than %zu characters", words[i].key,
+			                    words[i].most);
+	}
 	c->words = t->words;
 	rule->key = km_hash(t->words.id, strlen(t->words.id));
 	rule->stable = t->maturity == 1;
@@ -146,6 +105,19 @@ static void take_file(struct km_compile_words *words, const char *file)
 		begin--;
 	if ((size_t)(end - begin) < sizeof(words->rule_class))
 		memcpy(words->rule_class, begin, (size_t)(end - begin));
+}
+
+static int take_expiry(struct km_compile *c, const cJSON *root, const struct top *t)
+{
+	const cJSON *node = cJSON_GetObjectItemCaseSensitive(root, "expires");
+
+	if (!node)
+		return 0;
+	if (km_parse_day(t->expires, &c->rule.expires_s) < 0)
+		return km_json_fail(c->doc, node, c->err, "like \"2027-01-31\", from 2000 to 2099",
+		                    "\"expires\" is no day");
+	c->rule.expires_line = km_json_line(c->doc, node);
+	return 0;
 }
 
 static int compile_parts(struct km_compile *c, const struct top *t)
@@ -180,6 +152,8 @@ static int compile(struct km_compile *c, const cJSON *root)
 	if (r >= 0)
 		r = take_words(c, root, &t);
 	if (r >= 0)
+		r = take_expiry(c, root, &t);
+	if (r >= 0)
 		r = compile_parts(c, &t);
 	if (r >= 0)
 		r = km_sha256(&span, 1, c->rule.digest);
@@ -196,8 +170,7 @@ static void km_compile_clear(struct km_compile **c)
 {
 	if (!*c)
 		return;
-	km_compile_free_strings((*c)->rule.services);
-	km_compile_free_strings((*c)->rule.references);
+	km_compile_free_lists(&(*c)->rule);
 	free(*c);
 }
 

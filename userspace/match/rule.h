@@ -15,6 +15,10 @@
 #define KM_RULE_TEXT_MAX  512
 /* Times kept for "count within": what one row of the matcher holds. */
 #define KM_EVENTS_MAX 16
+/* Globs of what the kernel keeps of a command's name, 15 bytes, with some wildcards between. */
+#define KM_BY_MAX 32
+/* Windows in which a rule may act: one a day of the week, and one more. */
+#define KM_WINDOWS_MAX 8
 /* What a reader of one rule can follow up. */
 #define KM_REFERENCES_MAX 16
 /* No forecast reaches further, so no condition may ask for more: 30 days. */
@@ -30,8 +34,11 @@ enum km_cond_op {
 	KM_COND_FORECAST,
 	KM_COND_EVENT,
 	KM_COND_STATE,
-	KM_COND_LEVEL
+	KM_COND_LEVEL,
+	KM_COND_INCIDENT,
+	KM_COND_OP_MAX
 };
+extern const char *const km_cond_op_names[KM_COND_OP_MAX + 1];
 
 /* How a service ended, as a filter: KM_END_ANY matches all. */
 enum km_end_how {
@@ -52,23 +59,39 @@ struct km_cond {
 	unsigned int children; /* direct ones, ALL ANY NOT */
 	unsigned int span;     /* nodes of this subtree, itself included */
 	int forecast_kind;     /* FORECAST */
-	int resource;          /* FORECAST of exhaustion, LEVEL */
-	double p;              /* FORECAST: at least */
-	uint64_t within_ns;    /* FORECAST: eta at most; EVENT: window of count */
-	int event;             /* EVENT: enum km_event */
-	int how;               /* EVENT ended: enum km_end_how */
-	uint32_t count;        /* EVENT: at least so many within the window, 1 by default */
-	int state;             /* STATE: enum km_service_state */
-	uint64_t for_ns;       /* STATE, LEVEL, FORECAST: true without a break for so long */
-	double above;          /* LEVEL: share of the limit */
+	int resource;       /* FORECAST of exhaustion, LEVEL; KM_RESOURCE_MAX: what has no limit */
+	int signal;         /* LEVEL: enum km_sig */
+	bool host;          /* LEVEL: the host's, not the service's own */
+	double p;           /* FORECAST: at least */
+	uint64_t within_ns; /* FORECAST: eta at most; EVENT: window of count */
+	int event;          /* EVENT: enum km_event */
+	int how;            /* EVENT ended: enum km_end_how */
+	uint32_t count;     /* EVENT: at least so many within the window, 1 by default */
+	int state;          /* STATE: enum km_service_state */
+	uint64_t for_ns;    /* STATE, LEVEL, FORECAST: true without a break for so long */
+	double above;       /* LEVEL: more than this, or less if BELOW */
+	double until;       /* LEVEL: ... and then until it is past this; < 0: no hysteresis */
+	bool below;
+	bool above_share; /* ABOVE is a share of the limit, else in the resource's unit */
+	bool until_share;
+	int of;             /* INCIDENT: enum km_incident_of */
+	char by[KM_BY_MAX]; /* EVENT ended, signaled: glob of the sender's command; "": any */
 };
+
+/* Whose incident an INCIDENT condition looks at. */
+enum km_incident_whose { KM_OF_SERVICE = 0, KM_OF_DEPENDENCY = 1, KM_OF_MAX };
+extern const char *const km_incident_whose_names[KM_OF_MAX + 1];
+
+enum km_otherwise { KM_ELSE_NEXT = 0, KM_ELSE_ESCALATE = 1, KM_ELSE_QUARANTINE = 2, KM_ELSE_MAX };
+extern const char *const km_otherwise_names[KM_ELSE_MAX + 1];
 
 struct km_step {
 	enum km_verb verb;
 	unsigned int line;
-	int signal;          /* KM_SEND_SIGNAL */
-	uint64_t limit;      /* KM_RAISE_LIMIT: descriptors */
-	uint64_t timeout_ns; /* 30 s by default */
+	int signal;                   /* KM_SEND_SIGNAL */
+	uint64_t limit;               /* KM_RAISE_LIMIT: descriptors */
+	uint64_t timeout_ns;          /* 30 s by default */
+	enum km_otherwise on_failure; /* the act failed or did not help, and what comes then */
 };
 
 /* What must hold for HELPED, looked at from the outcome until within_ns after it. */
@@ -83,8 +106,11 @@ struct km_verify_spec {
 	bool none;          /* nothing can be measured: the verdict is "not measured" */
 };
 
-enum km_otherwise { KM_ELSE_NEXT = 0, KM_ELSE_ESCALATE = 1, KM_ELSE_QUARANTINE = 2, KM_ELSE_MAX };
-extern const char *const km_otherwise_names[KM_ELSE_MAX + 1];
+/* A time of the day in UTC; one that ends before it begins ends on the next day. */
+struct km_window {
+	uint8_t days;              /* bit 0: Monday, ... 6: Sunday; of the day it begins on */
+	uint16_t from_min, to_min; /* of the day; to_min is not in it */
+};
 
 struct km_guard_spec {
 	enum km_mode mode;        /* observe by default */
@@ -96,6 +122,8 @@ struct km_guard_spec {
 	uint64_t backoff_max_ns;
 	uint64_t backoff_reset_ns; /* up for so long: forgotten */
 	uint64_t approval_ns;      /* how long an approval may be waited for, 1 h by default */
+	unsigned int windows;      /* 0: at any time */
+	struct km_window window[KM_WINDOWS_MAX];
 };
 
 /* As large as what it says: conditions, steps and words lie behind the struct, in one block. */
@@ -103,10 +131,18 @@ struct km_rule {
 	const char *id, *file, *summary, *why, *owner;
 	const char *rule_class; /* the folder's name, or "" */
 	bool stable;            /* maturity */
-	uint64_t key;           /* km_hash of id: key in tables */
-	uint8_t digest[32];     /* SHA-256 of the text */
-	bool all_services;
-	char **services;              /* globs, NULL-terminated; NULL: all_services */
+	uint64_t expires_s;     /* wall-clock time from which on it is silent; 0: never */
+	unsigned int expires_line;
+	uint64_t key;          /* km_hash of id: key in tables */
+	uint8_t digest[32];    /* SHA-256 of the text */
+	enum km_entity entity; /* what the rule is about */
+	bool all_services;     /* all of these */
+	/* What must match, each list NULL-terminated and NULL where it is not asked for; all NULL
+	 * exactly if all_services. */
+	char **services;              /* globs of names, those of filesystems without "fs:" */
+	char **units;                 /* globs of systemd units */
+	char **images;                /* globs of container images, which the label "image" says */
+	char **labels;                /* "name=glob", all of which must match */
 	char **references;            /* for people, NULL-terminated; NULL: none */
 	const struct km_cond *when;   /* when[0].span of them */
 	const struct km_cond *unless; /* unless[0].span == 0: none */
@@ -132,8 +168,14 @@ int km_rule_compile(const char *text, size_t len, const char *file, struct km_er
 struct km_rule *km_rule_free(struct km_rule *r);
 KM_DEFINE_FREEP(struct km_rule, km_rule_free)
 
-/* True if NAME is in the rule's scope. */
-bool km_rule_covers(const struct km_rule *r, const char *service);
+/* True if the service, or other entity, is in the rule's scope. DEF: its definition, NULL if there
+ * is none: then it has no labels. */
+bool km_rule_covers(const struct km_rule *r, const struct km_service *s,
+                    const struct km_service_def *def);
+/* Wall-clock times in seconds. Open now; and when it opens next, if it is not. */
+bool km_window_open(const struct km_window *w, uint64_t realtime_s);
+uint64_t km_window_next_s(const struct km_window *w, uint64_t realtime_s);
+
 /* True for the verbs that interrupt or change a service: all but start and notify. */
 bool km_verb_disrupts(enum km_verb verb);
 

@@ -10,6 +10,16 @@ char **km_compile_free_strings(char **list)
 	return NULL;
 }
 
+/* As a JSON schema counts them; bytes that continue a character do not count. */
+size_t km_compile_characters(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += (*s & 0xc0) != 0x80;
+	return n;
+}
+
 static int one_string(struct km_compile *c, const cJSON *node, const char *what, char **list)
 {
 	if (!cJSON_IsString(node))
@@ -18,8 +28,8 @@ static int one_string(struct km_compile *c, const cJSON *node, const char *what,
 	if (!node->valuestring[0])
 		return km_json_fail(c->doc, node, c->err, "remove it or fill it in",
 		                    "a %s is empty", what);
-	if (strlen(node->valuestring) >= KM_NAME_MAX)
-		return km_json_fail(c->doc, node, c->err, NULL, "a %s is longer than %d bytes",
+	if (km_compile_characters(node->valuestring) >= KM_NAME_MAX)
+		return km_json_fail(c->doc, node, c->err, NULL, "a %s is longer than %d characters",
 		                    what, KM_NAME_MAX - 1);
 	for (; *list; list++)
 		if (!strcmp(*list, node->valuestring))

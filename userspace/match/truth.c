@@ -2,6 +2,8 @@
 /* One condition at one moment. What is not measured is neither true nor false. */
 #include "match/truth.h"
 
+#include "base/text.h"
+
 static enum km_truth truth(bool b)
 {
 	return b ? KM_TRUE : KM_FALSE;
@@ -31,16 +33,60 @@ static enum km_truth of_forecast(const struct km_cond *c, const struct km_match_
 	return truth(!c->within_ns || left_s <= (double)c->within_ns / (double)KM_NS_PER_S);
 }
 
-/* Without a limit no level is near it: that is known, not unmeasured. */
+struct reading {
+	bool measured;
+	double level, limit;
+};
+
+/* What has a limit comes from the features that are at hand; the rest, and what is the host's, from
+ * phase 4. */
+static struct reading read_level(const struct km_cond *c, const struct km_match_input *in)
+{
+	const struct km_features *f;
+	const struct km_value *v;
+
+	if (!c->host && c->resource != KM_RESOURCE_MAX) {
+		f = in->features[c->resource];
+		return f ? (struct reading){ f->measured, f->level, f->limit }
+		         : (struct reading){ false };
+	}
+	if (!in->measure)
+		return (struct reading){ false };
+	v = km_measure_value(in->measure, c->host ? km_attribute_host_id() : in->service->id,
+	                     (enum km_sig)c->signal);
+	return v ? (struct reading){ v->measured, v->value, v->limit } : (struct reading){ false };
+}
+
+/* Without a limit no level is near it, nor a share of it below: that is known, not unmeasured. */
+static enum km_truth past(const struct km_cond *c, const struct km_match_input *in, double bound,
+                          bool share)
+{
+	const struct reading now = read_level(c, in);
+
+	if (!now.measured)
+		return KM_NOT_MEASURED;
+	if (share && now.limit < 0)
+		return KM_FALSE;
+	if (share)
+		bound *= now.limit;
+	return truth(c->below ? now.level < bound : now.level > bound);
+}
+
 static enum km_truth of_level(const struct km_cond *c, const struct km_match_input *in)
 {
-	const struct km_features *f = in->features[c->resource];
+	return past(c, in, c->above, c->above_share);
+}
 
-	if (!f || !f->measured)
+enum km_truth km_truth_still(const struct km_cond *c, const struct km_match_input *in)
+{
+	return past(c, in, c->until, c->until_share);
+}
+
+static enum km_truth of_incident(const struct km_cond *c, const struct km_match_input *in)
+{
+	if (!in->incident_open)
 		return KM_NOT_MEASURED;
-	if (f->limit < 0)
-		return KM_FALSE;
-	return truth(f->level > c->above * f->limit);
+	return truth(in->incident_open(in, (enum km_incident_whose)c->of));
 }
 
 static enum km_truth of_state(const struct km_cond *c, const struct km_match_input *in)
@@ -63,6 +109,8 @@ enum km_truth km_truth_of(const struct km_cond *c, const struct km_match_input *
 		return of_level(c, in);
 	case KM_COND_STATE:
 		return of_state(c, in);
+	case KM_COND_INCIDENT:
+		return of_incident(c, in);
 	default:
 		return KM_NOT_MEASURED;
 	}
@@ -110,11 +158,31 @@ static enum km_truth of_ending(enum km_end_how how, const struct km_match_input 
 	}
 }
 
+static enum km_truth of_sender(const char *glob, const struct km_ending *e)
+{
+	if (!glob[0])
+		return KM_TRUE;
+	return e->sender_tgid ? truth(km_glob(glob, e->sender_comm)) : KM_NOT_MEASURED;
+}
+
+/* Both must hold, as in an "all". */
+static enum km_truth both(enum km_truth a, enum km_truth b)
+{
+	if (a == KM_FALSE || b == KM_FALSE)
+		return KM_FALSE;
+	return a == KM_TRUE ? b : a;
+}
+
 enum km_truth km_truth_of_event(const struct km_cond *c, const struct km_match_input *in)
 {
+	const struct km_ending *e = &in->service->last;
+
 	if ((int)in->event != c->event)
 		return KM_FALSE;
+	if (in->event == KM_EV_SIGNALED)
+		return of_sender(c->by, e);
 	if (in->event != KM_EV_ENDED)
 		return KM_TRUE;
-	return in->service->last.asked ? KM_FALSE : of_ending((enum km_end_how)c->how, in);
+	return e->asked ? KM_FALSE
+	                : both(of_ending((enum km_end_how)c->how, in), of_sender(c->by, e));
 }

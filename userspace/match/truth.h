@@ -9,6 +9,8 @@
 /* A leaf (FORECAST, STATE, LEVEL), its 'for' not yet looked at but for STATE, whose service knows
  * since when. */
 enum km_truth km_truth_of(const struct km_cond *c, const struct km_match_input *in);
+/* A LEVEL with hysteresis that was true: whether it still is. */
+enum km_truth km_truth_still(const struct km_cond *c, const struct km_match_input *in);
 /* The event that just happened is of the kind that EVENT asks for; counting is the caller's. */
 enum km_truth km_truth_of_event(const struct km_cond *c, const struct km_match_input *in);
 /* The forecast that FORECAST looks at, or NULL. */

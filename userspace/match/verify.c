@@ -57,6 +57,9 @@ static int read_below(struct km_compile *c, const cJSON *node)
 		return r;
 	if (b.share <= 0)
 		return km_json_fail(c->doc, node, c->err, "like \"50%\"", "no level is below 0 %%");
+	if (km_compile_resource(c, cJSON_GetObjectItemCaseSensitive(node, "resource"), b.resource) <
+	    0)
+		return -EBADMSG;
 	c->rule.verify.below_resource = b.resource;
 	c->rule.verify.below = b.share;
 	return 0;
@@ -93,11 +96,6 @@ static int refuse_impossible(struct km_compile *c, const cJSON *obj)
 	if (v->forecast_gone && !km_cond_has(c->rule.when, KM_COND_FORECAST))
 		return km_json_fail(c->doc, gone, c->err, "remove it, or ask for what is measured",
 		                    "no forecast in \"when\" could be gone");
-	if (v->up_for_ns > v->within_ns)
-		return km_json_fail(
-			c->doc, cJSON_GetObjectItemCaseSensitive(obj, "up_for"), c->err,
-			"make \"within\" longer",
-			"\"up_for\" is longer than \"within\", this cannot hold in time");
 	if (v->up && stops(&c->rule))
 		return km_json_fail(c->doc, obj, c->err, "use {\"not_measured\": true}",
 		                    "a service that the plan stops is not up");

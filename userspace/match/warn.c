@@ -46,6 +46,13 @@ static void warn_of_times(struct km_compile *c, const cJSON *root)
 		km_compile_warn(c, member(guard, "cooldown"),
 		                "make it as long as the \"within\" of \"verify\" at least",
 		                "the cooldown is over before it is known whether the act helped");
+	if (g->backoff_max_ns < g->backoff_base_ns)
+		km_compile_warn(c, member(member(guard, "backoff"), "max"),
+		                "make \"max\" the longer one", "\"max\" is shorter than \"base\"");
+	if (c->rule.verify.up_for_ns > c->rule.verify.within_ns)
+		km_compile_warn(c, member(member(member(root, "verify"), "that"), "up_for"),
+		                "make \"within\" longer",
+		                "\"up_for\" is longer than \"within\", this cannot hold in time");
 	/* Acts that are a cooldown apart: so many at most begin within one budget's span. */
 	if (g->cooldown_ns && g->budget.count &&
 	    g->budget.count > (g->budget.per_ns - 1) / g->cooldown_ns)

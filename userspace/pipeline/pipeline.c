@@ -121,10 +121,41 @@ struct km_pipeline *km_pipeline_free(struct km_pipeline *p)
 	return NULL;
 }
 
+/* 0 until the first clock record. */
+static uint64_t realtime_s(const struct km_pipeline *p)
+{
+	if (!p->meta->realtime_ns)
+		return 0;
+	return km_pipeline_realtime_ns(p, p->meta->now_ns) / KM_NS_PER_S;
+}
+
+static bool open_incident_of(const struct km_pipeline *p, const struct km_service *s,
+                             uint64_t rule_key)
+{
+	return s && km_decide_incident_open(p->decide, s->id, rule_key, p->meta->now_ns);
+}
+
+static bool incident_open(const struct km_match_input *in, enum km_incident_whose whose)
+{
+	const struct km_pipeline *p = in->userdata;
+	const struct km_service_def *all = p->set.config->services;
+
+	if (whose == KM_OF_SERVICE)
+		return open_incident_of(p, in->service, in->rule_key);
+	for (size_t i = 0; in->def && i < in->def->need_count; i++)
+		if (open_incident_of(p,
+		                     km_attribute_service_by_name(p->attribute,
+		                                                  all[in->def->needs[i]].name),
+		                     in->rule_key))
+			return true;
+	return false;
+}
+
 static struct km_decide_world world_of(const struct km_pipeline *p)
 {
 	return (struct km_decide_world){
 		.now_ns = p->meta->now_ns,
+		.realtime_s = realtime_s(p),
 		.attribute = p->attribute,
 		.lossy = p->meta->lossy_ticks > 0,
 	};
@@ -202,8 +233,13 @@ static int match_service(struct km_pipeline *p, const struct km_service *s, enum
 		.service = s,
 		.event = event,
 		.attribute = p->attribute,
+		.measure = p->measure,
 		.predict = p->predict,
 		.ends = km_measure_ends(p->measure, s->id),
+		.def = km_config_service(p->set.config, s->name),
+		.realtime_s = realtime_s(p),
+		.incident_open = incident_open,
+		.userdata = p,
 	};
 	int r = 0;
 

@@ -56,10 +56,7 @@ static int list(struct km_request *rq)
 
 static void write_cond(const struct km_cond *c, struct km_json_writer *w)
 {
-	static const char *const ops[] = { "all",   "any",   "not",  "forecast",
-		                           "event", "state", "level" };
-
-	km_jw_kstring(w, "op", ops[c->op]);
+	km_jw_kstring(w, "op", km_cond_op_names[c->op]);
 	km_jw_ku64(w, "line", c->line);
 	switch (c->op) {
 	case KM_COND_FORECAST:
@@ -72,6 +69,8 @@ static void write_cond(const struct km_cond *c, struct km_json_writer *w)
 	case KM_COND_EVENT:
 		km_jw_kstring(w, "event", km_event_names[c->event]);
 		km_jw_kstring(w, "how", km_end_how_names[c->how]);
+		if (c->by[0])
+			km_jw_kstring(w, "by", c->by);
 		km_jw_ku64(w, "count", c->count);
 		ktime(w, "within", c->within_ns);
 		break;
@@ -79,8 +78,15 @@ static void write_cond(const struct km_cond *c, struct km_json_writer *w)
 		km_jw_kstring(w, "state", km_service_state_names[c->state]);
 		break;
 	case KM_COND_LEVEL:
-		km_jw_kstring(w, "resource", km_resource_names[c->resource]);
-		km_jw_kdouble(w, "above", c->above);
+		km_jw_kstring(w, "signal", km_catalogue[c->signal].name);
+		km_jw_kbool(w, "of_host", c->host);
+		km_jw_kdouble(w, c->below ? "below" : "above", c->above);
+		km_jw_kbool(w, "of_limit", c->above_share);
+		if (c->until >= 0)
+			km_jw_kdouble(w, "until", c->until);
+		break;
+	case KM_COND_INCIDENT:
+		km_jw_kstring(w, "of", km_incident_whose_names[c->of]);
 		break;
 	default:
 		break;
@@ -182,8 +188,12 @@ static int show(struct km_request *rq)
 	km_jw_object(w);
 	write_row(r, w);
 	km_jw_kstring(w, "why", r->why);
+	km_jw_kstring(w, "entity", km_entity_names[r->entity]);
 	km_jw_kbool(w, "all_services", r->all_services);
 	kstrings(w, "services", r->services);
+	kstrings(w, "units", r->units);
+	kstrings(w, "images", r->images);
+	kstrings(w, "labels", r->labels);
 	kstrings(w, "references", r->references);
 	write_tree(r->when, "when", w);
 	write_tree(r->unless, "unless", w);

@@ -310,6 +310,62 @@ static void all_guards_are_asked_and_the_first_is_the_reason(void **state)
 	assert_true(d->guards_passed & 1U << KM_GUARD_COOLDOWN);
 }
 
+/* Thursday, 1970-01-08. */
+#define THURSDAY (7 * 86400ULL)
+
+static void outside_its_windows_a_rule_does_not_act(void **state)
+{
+	struct world *t = *state;
+
+	leak_rule(t)->guard.windows = 1;
+	leak_rule(t)->guard.window[0] =
+		(struct km_window){ .days = 1 << 3, .from_min = 60, .to_min = 120 };
+	refuses(t, KM_GUARD_WINDOW); /* nobody knows what time it is */
+	t->w.realtime_s = THURSDAY + 7200;
+	wait_ns(t, 601 * SECOND);
+	refuses(t, KM_GUARD_WINDOW);
+	t->w.realtime_s = THURSDAY + 3600;
+	acts(t);
+}
+
+static void what_ended_outside_a_window_is_started_when_it_opens(void **state)
+{
+	struct world *t = *state;
+
+	start_rule(t)->guard.windows = 2;
+	start_rule(t)->guard.window[0] =
+		(struct km_window){ .days = 1 << 3, .from_min = 90, .to_min = 120 };
+	start_rule(t)->guard.window[1] =
+		(struct km_window){ .days = 1 << 3, .from_min = 60, .to_min = 70 };
+	t->w.realtime_s = THURSDAY + 3500;
+	assert_int_equal(dies(t, 0), 0);
+	assert_int_equal(expect_no(t, KM_GUARD_WINDOW)->due_ns, t->w.now_ns + 100 * SECOND);
+	wait_ns(t, 100 * SECOND);
+	t->w.realtime_s += 100;
+	assert_int_equal(tick(t), 0);
+	expect(t, KM_ANSWER_ACT);
+}
+
+static void an_incident_is_open_for_other_rules_than_the_one_that_asks(void **state)
+{
+	struct world *t = *state;
+	uint64_t id = t->service[0]->id;
+
+	assert_false(km_decide_incident_open(t->decide, id, 0, t->w.now_ns));
+	acts(t);
+	assert_true(km_decide_incident_open(t->decide, id, start_rule(t)->key, t->w.now_ns));
+	assert_false(km_decide_incident_open(t->decide, id, leak_rule(t)->key, t->w.now_ns));
+	assert_false(km_decide_incident_open(t->decide, t->service[1]->id, 0, t->w.now_ns));
+	wait_ns(t, 300 * SECOND);
+	assert_int_equal(speak(t, loop_rule(t), 0), 0);
+	assert_true(km_decide_incident_open(t->decide, id, leak_rule(t)->key, t->w.now_ns));
+	assert_true(km_decide_incident_open(t->decide, id, loop_rule(t)->key, t->w.now_ns));
+	/* ten minutes of quiet after the first rule's part: the second is alone in it */
+	wait_ns(t, 301 * SECOND);
+	assert_false(km_decide_incident_open(t->decide, id, loop_rule(t)->key, t->w.now_ns));
+	assert_true(km_decide_incident_open(t->decide, id, start_rule(t)->key, t->w.now_ns));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -337,6 +393,9 @@ int main(void)
 		world_test(a_service_that_is_down_may_be_started_whatever_its_group),
 		world_test(a_service_without_a_group_has_nobody_to_stand_in),
 		world_test(what_kmend_ended_itself_is_no_cause),
+		world_test(outside_its_windows_a_rule_does_not_act),
+		world_test(what_ended_outside_a_window_is_started_when_it_opens),
+		world_test(an_incident_is_open_for_other_rules_than_the_one_that_asks),
 		world_test(all_guards_are_asked_and_the_first_is_the_reason),
 	};
 

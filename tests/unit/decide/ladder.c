@@ -350,6 +350,34 @@ static void a_plan_that_became_shorter_ends_the_repair(void **state)
 	assert_null(repair(t, leak_rule(t), 0));
 }
 
+static void a_step_says_what_comes_when_it_fails(void **state)
+{
+	struct world *t = *state;
+	uint64_t id;
+
+	two_rungs(t);
+	plan_of(leak_rule(t))[0].on_failure = KM_ELSE_ESCALATE;
+	id = begin_repair(t);
+	assert_int_equal(outcome(t, id, KM_OUT_FAILED), 0);
+	expect(t, KM_ANSWER_ESCALATE);
+	expect_nothing(t);
+}
+
+static void a_step_that_did_not_help_may_lead_to_quarantine(void **state)
+{
+	struct world *t = *state;
+	uint64_t id;
+
+	two_rungs(t);
+	plan_of(leak_rule(t))[0].on_failure = KM_ELSE_QUARANTINE;
+	id = begin_repair(t);
+	assert_int_equal(outcome(t, id, KM_OUT_DONE), 0);
+	verdict(t, id, KM_DID_NOT_HELP);
+	expect(t, KM_ANSWER_QUARANTINE);
+	expect(t, KM_ANSWER_ESCALATE);
+	assert_true(km_decide_quarantined(t->decide, t->service[0]->id));
+}
+
 static void without_a_verdict_a_repair_ends_by_itself(void **state)
 {
 	struct world *t = *state;
@@ -421,6 +449,8 @@ int main(void)
 		cmocka_unit_test(a_concluding_notification_is_over_with_any_outcome),
 		world_test(a_rule_that_was_removed_ends_its_repairs),
 		world_test(a_plan_that_became_shorter_ends_the_repair),
+		world_test(a_step_says_what_comes_when_it_fails),
+		world_test(a_step_that_did_not_help_may_lead_to_quarantine),
 		world_test(without_a_verdict_a_repair_ends_by_itself),
 		world_test(an_end_before_the_outcome_counts_when_the_outcome_comes),
 		world_test(a_new_end_is_a_new_cause_for_a_rule_that_rests),

@@ -397,7 +397,7 @@ static void nonsense_in_a_checkpoint_is_refused(void **state)
 	km_matcher_tables(w.matcher, t, 3);
 	assert_int_equal(km_table_restore(t[0], 0, row), -EINVAL);
 	row[5] = 50;
-	row[2] = 2; /* part */
+	row[2] = 4;
 	assert_int_equal(km_table_restore(t[0], 0, row), -EINVAL);
 	row[2] = (uint64_t)KM_CONDITIONS_MAX << 32;
 	assert_int_equal(km_table_restore(t[0], 0, row), -EINVAL);

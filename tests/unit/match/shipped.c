@@ -98,8 +98,8 @@ static void the_demo_has_four_rules_of_its_own(void **state)
 	assert_int_equal(rules->count, 4);
 	for (size_t i = 0; i < rules->count; i++) {
 		assert_int_equal(rules->rule[i]->guard.mode, KM_AUTO);
-		assert_true(km_rule_covers(rules->rule[i], "demo-noisy"));
-		assert_false(km_rule_covers(rules->rule[i], "sshd.service"));
+		assert_true(covers(rules->rule[i], "demo-noisy"));
+		assert_false(covers(rules->rule[i], "sshd.service"));
 	}
 	assert_string_equal(rules->rule[0]->id, "demo-crash-loop");
 	assert_int_equal(rules->rule[0]->otherwise, KM_ELSE_QUARANTINE);

@@ -97,6 +97,15 @@ static inline struct km_rule *rule_with_error(const char *scope, const char *whe
 	return r;
 }
 
+/* Whether R is about a service of this name that no configuration defines. */
+static inline bool covers(const struct km_rule *r, const char *name)
+{
+	struct km_service s = { .kind = KM_BY_UNIT };
+
+	km_copy(s.name, sizeof(s.name), name);
+	return km_rule_covers(r, &s, NULL);
+}
+
 static inline struct km_rule *rule_with(const char *scope, const char *when, const char *more)
 {
 	char *text = rule_text(scope, when, more);

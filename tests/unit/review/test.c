@@ -143,6 +143,9 @@ static void levels_of_every_resource_arrive(void **state)
 	for (int i = 0; i < KM_RESOURCE_MAX; i++) {
 		const char *name = km_resource_names[i];
 
+		/* nothing measures it in this version, so no rule can ask for it */
+		if (km_catalogue_of((enum km_resource)i) == KM_SIG_MAX)
+			continue;
 		assert_true(asprintf(&rule,
 		                     RULE("{\"level\":{\"resource\":\"%s\",\"above\":\"90%%\"}}",
 		                          RESTART, SUGGEST),
@@ -163,7 +166,7 @@ static void what_is_no_service_has_levels_too(void **state)
 {
 	static const char rule[] =
 		"{\"version\":1,\"id\":\"r\",\"summary\":\"s\",\"why\":\"w\",\"owner\":\"o\","
-		"\"maturity\":\"experimental\",\"scope\":{\"services\":[\"host\"]},\"when\":"
+		"\"maturity\":\"experimental\",\"scope\":{\"entity\":\"host\",\"all\":true},\"when\":"
 		"{\"level\":{\"resource\":\"host_memory\",\"above\":\"90%\"}},"
 		"\"plan\":[{\"do\":\"notify\"}],\"verify\":{\"not_measured\":true}}";
 
@@ -284,7 +287,7 @@ static void what_is_wrong_in_a_test_file_is_said_at_its_place(void **state)
 		{ "\"events\":[{\"at\":\"1s\",\"is\":\"oom\",\"count\":2}],\"expect\":"
 		  "[{\"speaks\":true}]",
 		  "a time between" },
-		{ "\"series\":[{\"of\":\"psi.io.full\",\"levels\":[\"1 for 1s\"]}],\"expect\":"
+		{ "\"series\":[{\"of\":\"host.files.used\",\"levels\":[\"1 for 1s\"]}],\"expect\":"
 		  "[{\"speaks\":true}]",
 		  "no such level of a service" },
 		{ "\"series\":[{\"of\":\"process.forks\",\"levels\":[\"1 for 1s\"]}],\"expect\":"

@@ -16,13 +16,14 @@ extern const double km_scale_s[KM_SCALES]; /* 4, 16, 64, 256, 1024 */
 struct km_fit {
 	double level;    /* fitted value now */
 	double slope;    /* per second */
-	double slope_se; /* standard error of the slope, autocorrelation allowed for */
+	double slope_se; /* standard error of the slope, were the residuals independent */
 	double noise;    /* standard deviation of the residuals */
 	double weight;   /* effective number of samples */
 	double mean;     /* weighted mean level, without the fit's overshoot */
 	double low;      /* mean at the bottom of the present rise */
 	double low_s;    /* seconds since then */
-	double peak;     /* highest mean before the present rise, decaying; 0 if there was none */
+	double peak;     /* highest mean before the present rise, fading; LOW if there was none */
+	double swing;    /* highest rise that went back, fading; 0 if there was none */
 };
 
 /* What phase 5 gets: one service, one resource. Const; valid until the next km_measure_*() call. */
@@ -40,7 +41,6 @@ struct km_features {
 	uint32_t pad;
 	uint64_t subject_start_ns;
 	struct km_fit fit[KM_SCALES];
-	double max; /* highest level, decaying with a day's half-life */
 };
 
 /* Times between ends of a service that nobody asked for, newest first. */
@@ -93,7 +93,7 @@ const struct km_value *km_measure_value(struct km_measure *m, uint64_t service_i
 const struct km_value *km_measure_next_value(const struct km_measure *m, uint32_t *slot);
 const struct km_ends *km_measure_ends(const struct km_measure *m, uint64_t service_id);
 
-/* A series by itself, without services: for tests and `kmend replay --csv` (later). */
+/* A series by itself, without services: for tests and `kmend replay --csv`. */
 struct km_series; /* fixed size, no pointers: a part of the table's row */
 size_t km_series_size(void);
 void km_series_reset(struct km_series *s);

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Line fits by exponentially weighted least squares, sample by sample (West 1979), over a ladder
- * of time constants; and beside each, where the present rise began and how high it was before. */
+ * of time constants; and beside each, where the present rise began, how high it was before, and how
+ * far earlier rises went that went back. */
 #include <math.h>
 
+#include "base/exact.h"
 #include "measure/series.h"
 
 const double km_scale_s[KM_SCALES] = { 4, 16, 64, 256, 1024 };
 
+/* Each time constant is so many times the one before: its fade is theirs to this power. */
+#define SCALE_RATIO 4
 /* A line through two points has no residual to judge it by. */
 #define SAMPLES_MIN 3.0
-/* Autocorrelation is believed up to here: beyond it the variance would be multiplied by more than
- * the longest scale has samples. */
-#define CORRELATION_MAX 0.99
 /* Weights below it are as good as gone, long before they become denormal. */
 #define WEIGHT_MIN 1e-9
 /* A pause so long, and so much longer than the usual interval, ends a series. */
@@ -23,11 +24,15 @@ const double km_scale_s[KM_SCALES] = { 4, 16, 64, 256, 1024 };
 #define FALL_NOISE 8.0
 /* A rise is over when the mean has come back by this share of it. */
 #define BACK_SHARE 0.5f
+/* A rise is over when the mean has come back by this share of it. */
+#define BACK_SHARE 0.5f
 /* A line through two samples a nanosecond apart may point anywhere; the square of this is still a
  * number in single precision. */
 #define RESIDUAL_MAX 1e18
-/* Half-life of max and peaks. */
+/* Half-life of peaks and swings. */
 #define DAY_S 86400.0
+/* Unit of what is squared: levels of up to 2^64 then fit into single precision. */
+#define UNIT 0x1p32
 
 size_t km_series_size(void)
 {
@@ -39,55 +44,42 @@ void km_series_reset(struct km_series *s)
 	memset(s, 0, sizeof(*s));
 }
 
-static double effective(const struct km_scale *c)
+/* Effective samples of a sum of fading weights at a regular interval, of which INTERVAL is the
+ * share of the time constant: (sum of weights)^2 / (sum of their squares). */
+static double effective(const struct km_scale *c, double interval)
 {
-	return c->weight2 > 0 ? c->weight * c->weight / (double)c->weight2 : 0;
+	double keep = fmax(1 - interval / 2, 0) / (1 + interval / 2), w = (double)c->weight;
+
+	return w * (1 + keep) / fmax(2 - w * (1 - keep), 1);
 }
 
-static double slope_of(const struct km_scale *c)
+static double slope_of(const struct km_scale *c, double n)
 {
-	return c->sxx > 0 && effective(c) >= SAMPLES_MIN ? c->sxy / c->sxx : 0;
+	return c->sxx > 0 && n >= SAMPLES_MIN ? (double)c->sxy / (double)c->sxx * UNIT : 0;
 }
 
 /* The line's value at the newest time. */
-static double line_now(const struct km_scale *c)
+static double line_now(const struct km_scale *c, double n)
 {
-	return c->mean - slope_of(c) * c->mean_t;
+	return c->mean - slope_of(c, n) * (double)c->mean_t;
 }
 
-static double variance(const struct km_scale *c)
+/* Of the residuals, in units; N effective samples. */
+static double variance(const struct km_scale *c, double n)
 {
-	double n = effective(c), rest;
+	double rest;
 
 	if (n < SAMPLES_MIN || c->sxx <= 0)
 		return 0;
-	rest = c->syy - c->sxy * c->sxy / c->sxx;
-	return rest > 0 ? rest / c->weight * n / (n - 2) : 0;
+	rest = (double)c->syy - (double)c->sxy * (double)c->sxy / (double)c->sxx;
+	return rest > 0 ? rest / (double)c->weight * n / (n - 2) : 0;
 }
 
-/* How much neighbouring residuals resemble each other inflates the slope's variance by
- * (1 + r) / (1 - r); an estimate of r from few samples is too low by about (1 + 3r) / n. */
-static double inflation(const struct km_scale *c)
+static double slope_error(const struct km_scale *c, double n, double square)
 {
-	double n = effective(c), r = 0;
-
-	if (c->square > 0)
-		r = (double)c->product / (double)c->square;
-	if (r < 0)
-		r = 0;
-	r += n > 0 && c->square > 0 ? (1 + 3 * r) / n : 0;
-	if (r > CORRELATION_MAX)
-		r = CORRELATION_MAX;
-	return (1 + r) / (1 - r);
-}
-
-static double slope_error(const struct km_scale *c)
-{
-	double n = effective(c);
-
 	if (n < SAMPLES_MIN || c->sxx <= 0)
 		return 0;
-	return sqrt(variance(c) * inflation(c) * c->weight / (n * c->sxx));
+	return sqrt(square * (double)c->weight / (n * (double)c->sxx)) * UNIT;
 }
 
 static void begin_rise(struct km_scale *c, double mean)
@@ -97,60 +89,57 @@ static void begin_rise(struct km_scale *c, double mean)
 	c->low_cs = 0;
 }
 
-static void keep_peak(struct km_scale *c)
+/* It went back: what it was is kept for the next one to be held against. */
+static void keep_rise(struct km_scale *c)
 {
 	if (c->top > c->peak)
 		c->peak = c->top;
+	if (c->top - c->low > c->swing)
+		c->swing = c->top - c->low;
 }
 
 static void start_fit(struct km_scale *c, double level)
 {
-	c->weight = 1;
-	c->weight2 = 1;
-	c->mean_t = 0;
 	c->mean = level;
+	c->weight = 1;
+	c->mean_t = 0;
 	c->sxx = 0;
 	c->sxy = 0;
 	c->syy = 0;
-	c->residual = 0;
-	c->square = 0;
-	c->product = 0;
 }
 
 static void age_fit(struct km_scale *c, double dt, double keep)
 {
-	c->mean_t -= dt;
-	c->weight *= keep;
-	c->weight2 = (float)((double)c->weight2 * keep * keep);
-	c->sxx *= keep;
-	c->sxy *= keep;
-	c->syy *= keep;
+	c->mean_t -= (float)dt;
+	c->weight *= (float)keep;
+	c->sxx *= (float)keep;
+	c->sxy *= (float)keep;
+	c->syy *= (float)keep;
 }
 
-static void add_to_fit(struct km_scale *c, double level, double residual)
+static void add_to_fit(struct km_scale *c, double level)
 {
-	double before = c->weight, dx = -c->mean_t, dy = level - c->mean, share;
+	double before = (double)c->weight, dx = -(double)c->mean_t;
+	double dy = (level - c->mean) / UNIT, share, weight = before + 1;
 
-	residual = fmax(fmin(residual, RESIDUAL_MAX), -RESIDUAL_MAX);
-	c->weight = before + 1;
-	c->weight2 += 1;
-	share = before / c->weight;
-	c->mean_t += dx / c->weight;
-	c->mean += dy / c->weight;
-	c->sxx += dx * dx * share;
-	c->sxy += dx * dy * share;
-	c->syy += dy * dy * share;
-	c->square += (float)((residual * residual - (double)c->square) / c->weight);
-	c->product += (float)((residual * (double)c->residual - (double)c->product) / c->weight);
-	c->residual = (float)residual;
+	share = before / weight;
+	c->weight = (float)weight;
+	c->mean_t += (float)(dx / weight);
+	c->mean += (level - c->mean) / weight;
+	c->sxx += (float)(dx * dx * share);
+	c->sxy += (float)(dx * dy * share);
+	c->syy += (float)(dy * dy * share);
 }
 
+/* What was long ago says less of today: peaks sink to the mean, swings to nothing. */
 static void age_rise(struct km_scale *c, double dt, double fade)
 {
 	double cs = (double)c->low_cs + dt * 100;
 
 	c->low_cs = cs < (double)UINT32_MAX ? (uint32_t)cs : UINT32_MAX;
-	c->peak = (float)((double)c->peak * fade);
+	if (c->peak > c->low)
+		c->peak = (float)(c->mean + ((double)c->peak - c->mean) * fade);
+	c->swing *= (float)fade;
 }
 
 /* Compared as it is kept, or a level that does not move at all would seem to rise by rounding. */
@@ -159,36 +148,44 @@ static void follow_rise(struct km_scale *c)
 	float mean = (float)c->mean;
 
 	if (mean <= c->low || c->top - mean > BACK_SHARE * (c->top - c->low)) {
-		keep_peak(c);
+		keep_rise(c);
 		begin_rise(c, c->mean);
 	} else if (mean > c->top) {
 		c->top = mean;
 	}
 }
 
-static bool released(const struct km_scale *c, double fall)
+static bool released(const struct km_scale *c, double n, double fall)
 {
 	double rise = (double)c->top - (double)c->low;
 
-	return effective(c) >= SAMPLES_MIN && rise > 0 && fall > FALL_SHARE * rise &&
-	       fall > FALL_NOISE * sqrt(variance(c));
+	return n >= SAMPLES_MIN && rise > 0 && fall > FALL_SHARE * rise &&
+	       fall > FALL_NOISE * UNIT * sqrt(variance(c, n));
 }
 
-static void add_to_scale(struct km_scale *c, double dt, double scale_s, double level, double fall)
-{
-	double keep = exp(-dt / scale_s);
+struct sample {
+	double dt, level;
+	double fall;     /* from the one before */
+	double interval; /* usual one, seconds */
+	double fade;     /* of a day */
+};
 
-	if (released(c, fall)) {
-		keep_peak(c);
-		start_fit(c, level);
-		begin_rise(c, level);
+static void add_to_scale(struct km_scale *c, const struct sample *x, double scale_s, double keep)
+{
+	double n = effective(c, x->interval / scale_s);
+
+	age_rise(c, x->dt, x->fade);
+	if (x->fall > 0 && released(c, n, x->fall)) {
+		keep_rise(c);
+		start_fit(c, x->level);
+		begin_rise(c, x->level);
 		return;
 	}
-	if (c->weight * keep < WEIGHT_MIN) {
-		start_fit(c, level);
+	if ((double)c->weight * keep < WEIGHT_MIN) {
+		start_fit(c, x->level);
 	} else {
-		age_fit(c, dt, keep);
-		add_to_fit(c, level, level - line_now(c));
+		age_fit(c, x->dt, keep);
+		add_to_fit(c, x->level);
 	}
 	follow_rise(c);
 }
@@ -201,10 +198,10 @@ static void begin(struct km_series *s, uint64_t t_ns, double level, double limit
 	s->samples = 1;
 	s->level = level;
 	s->limit = limit;
-	s->max = level;
 	for (unsigned int i = 0; i < KM_SCALES; i++) {
 		start_fit(&s->scale[i], level);
 		begin_rise(&s->scale[i], level);
+		s->scale[i].peak = s->scale[i].low;
 	}
 }
 
@@ -213,14 +210,14 @@ static double seconds(uint64_t from_ns, uint64_t to_ns)
 	return (double)(to_ns - from_ns) / (double)KM_NS_PER_S;
 }
 
+static double usual_interval(const struct km_series *s)
+{
+	return s->samples < 2 ? 0 : seconds(s->since_ns, s->t_ns) / (double)(s->samples - 1);
+}
+
 static bool interrupted(const struct km_series *s, double dt)
 {
-	double usual;
-
-	if (s->samples < 2)
-		return false;
-	usual = seconds(s->since_ns, s->t_ns) / (double)(s->samples - 1);
-	return dt > GAP_MIN_S && dt > GAP_INTERVALS * usual;
+	return s->samples >= 2 && dt > GAP_MIN_S && dt > GAP_INTERVALS * usual_interval(s);
 }
 
 /* Levels are counts and bytes below 2^64; larger ones would overflow the single-precision sums. */
@@ -229,9 +226,20 @@ static bool sane(double level, double limit)
 	return isfinite(level) && isfinite(limit) && fabs(level) <= 0x1p64 && limit <= 0x1p64;
 }
 
+static void add(struct km_series *s, const struct sample *x)
+{
+	double keep = km_exact_fade(x->dt / km_scale_s[KM_SCALES - 1]);
+
+	for (unsigned int i = KM_SCALES; i-- > 0;) {
+		add_to_scale(&s->scale[i], x, km_scale_s[i], keep);
+		for (unsigned int k = 1; k < SCALE_RATIO; k *= 2)
+			keep *= keep;
+	}
+}
+
 int km_series_add(struct km_series *s, uint64_t t_ns, double level, double limit)
 {
-	double dt, fade, fall;
+	struct sample x = { .level = level };
 
 	if (!sane(level, limit) || (s->samples > 0 && t_ns < s->t_ns))
 		return -EINVAL;
@@ -244,59 +252,62 @@ int km_series_add(struct km_series *s, uint64_t t_ns, double level, double limit
 	s->limit = limit;
 	if (t_ns == s->t_ns)
 		return 0;
-	dt = seconds(s->t_ns, t_ns);
-	fade = exp(-dt * (M_LN2 / DAY_S));
-	fall = s->level - level;
-	for (unsigned int i = 0; i < KM_SCALES; i++) {
-		age_rise(&s->scale[i], dt, fade);
-		add_to_scale(&s->scale[i], dt, km_scale_s[i], level, fall);
-	}
-	s->max = s->max * fade > level ? s->max * fade : level;
+	x.dt = seconds(s->t_ns, t_ns);
+	x.fade = km_exact_fade(x.dt * (M_LN2 / DAY_S));
+	x.fall = s->level - level;
 	s->t_ns = t_ns;
 	s->level = level;
 	s->samples++;
+	x.interval = usual_interval(s);
+	add(s, &x);
 	return 0;
 }
 
-static void fit_of(const struct km_scale *c, struct km_fit *ret)
+static void fit_of(const struct km_scale *c, double interval, struct km_fit *ret)
 {
-	ret->level = line_now(c);
-	ret->slope = slope_of(c);
-	ret->slope_se = slope_error(c);
-	ret->noise = sqrt(variance(c));
-	ret->weight = effective(c);
+	double n = effective(c, interval), square = variance(c, n);
+
+	ret->level = line_now(c, n);
+	ret->slope = slope_of(c, n);
+	ret->slope_se = slope_error(c, n, square);
+	ret->noise = sqrt(square) * UNIT;
+	ret->weight = n;
 	ret->mean = c->mean;
 	ret->low = (double)c->low;
 	ret->low_s = (double)c->low_cs / 100;
 	ret->peak = (double)c->peak;
+	ret->swing = (double)c->swing;
 }
 
 void km_series_features(const struct km_series *s, struct km_features *ret)
 {
+	double interval = usual_interval(s);
+
 	ret->measured = s->samples > 0;
 	ret->t_ns = s->t_ns;
 	ret->since_ns = s->since_ns;
 	ret->samples = s->samples;
 	ret->level = s->level;
 	ret->limit = s->limit;
-	ret->max = s->max;
 	for (unsigned int i = 0; i < KM_SCALES; i++)
-		fit_of(&s->scale[i], &ret->fit[i]);
+		fit_of(&s->scale[i], interval / km_scale_s[i], &ret->fit[i]);
 }
 
 static bool scale_valid(const struct km_scale *c)
 {
-	return isfinite(c->weight) && isfinite(c->mean_t) && isfinite(c->mean) &&
-	       isfinite(c->sxx) && isfinite(c->sxy) && isfinite(c->syy) && isfinite(c->weight2) &&
-	       isfinite(c->residual) && isfinite(c->square) && isfinite(c->product) &&
-	       isfinite(c->low) && isfinite(c->top) && isfinite(c->peak) && c->weight >= 0 &&
-	       c->weight2 >= 0 && c->sxx >= 0 && c->syy >= 0 && c->mean_t <= 0;
+	const float all[] = { c->weight, c->mean_t, c->sxx,  c->sxy,  c->syy,
+		              c->low,    c->top,    c->peak, c->swing };
+
+	for (size_t i = 0; i < KM_ARRAY_SIZE(all); i++)
+		if (!isfinite(all[i]))
+			return false;
+	return isfinite(c->mean) && c->weight >= 0 && c->sxx >= 0 && c->syy >= 0 &&
+	       c->mean_t <= 0 && c->swing >= 0;
 }
 
 bool km_series_valid(const struct km_series *s)
 {
-	if (!isfinite(s->max) || !sane(s->level, s->limit) || s->since_ns > s->t_ns ||
-	    s->t_ns > (uint64_t)INT64_MAX)
+	if (!sane(s->level, s->limit) || s->since_ns > s->t_ns || s->t_ns > (uint64_t)INT64_MAX)
 		return false;
 	for (unsigned int i = 0; i < KM_SCALES; i++)
 		if (!scale_valid(&s->scale[i]))

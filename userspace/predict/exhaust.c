@@ -3,21 +3,24 @@
  *
  * A fit speaks only where the evidence carries it. Nearly every figure below is a share of the
  * evidence, so that the same predictor serves a leak of half a minute and one of many hours:
- *   - the slope stands out of its own error, in which phase 4 has allowed for autocorrelation;
+ *   - the slope stands out of its own error;
  *   - the level has risen for a while, without falling back, and is above what it reached before
- *     (a sawtooth, a burst or a refilled cache is not);
+ *     by more than half of what it has ever fallen back by (a sawtooth, a burst or a refilled cache
+ *     is not), or by more than any level may, as long as little of it was seen;
  *   - a shorter scale says the same, or the whole rise does;
  *   - it does not level off below the limit, by the way its slope has fallen;
+ *   - no shorter scale, which sees the near future better, says that it is over;
  *   - the limit is no further away than a small multiple of what was looked at.
- * Of the scales that speak the surest is taken; rise.c says how sure. */
+ * That the noise is a part of the rule makes it silent where the limit lies within what a level does
+ * anyway, whatever a line says. Of the scales that speak the surest is taken; exhaust_when.c says
+ * when, rise.c how sure. */
 #include <math.h>
 
+#include "base/exact.h"
 #include "predict/internal.h"
 
-/* A line through fewer samples says nothing of its own error. Samples of a fit are effective ones:
- * 8 on the shortest scale at one a second. */
+/* Samples of a series. */
 #define SAMPLES_MIN 8
-#define WEIGHT_MIN  5.5
 /* Start-up: caches fill, pools open; no line through it is believed. A burst that goes back does so
  * within this time. */
 #define LIFE_MIN_NS (10 * KM_NS_PER_S)
@@ -27,44 +30,39 @@
 #define SURE_Z  2.0
 /* Standard deviations of the noise by which the rise as a whole must stand out. */
 #define RISE_Z 4.0
-/* By how much of the limit, besides the noise, a level must be above what it was before. */
-#define PEAK_MARGIN 0.02
+/* A rise must be higher than what went back before; besides, as long as little has been seen, than
+ * what any level may do: this share of the limit, less for a series that was watched for HISTORY
+ * times as long as the rise has lasted, and so on. */
+#define SWING   0.5
+#define USUAL   0.16
+#define HISTORY 4.0
 /* A limit further away than so many times the rise that was seen is not forecast, nor one further
- * away than so many times what the scale looks at (LOOKED time constants; the longest has all). */
+ * away than so many of the scale's time constants (the longest has all). */
 #define REACH  4.0
+#define LOOKED 48.0
 #define P_MIN  0.1 /* less than one in ten is not said */
-#define LOOKED 3.0
 /* Two looks agree if their times are within this factor ... */
 #define AGREE 2.0
 /* ... and that of what happens now is not later by more than this: a rise that slows down is a
  * cache that fills, not a leak. */
 #define SLOWER 1.25
+/* Of a scale's time constants: nearer than this it is asked. */
+#define NEAR 16.0
 /* A scale sees a rise as a whole after so many of its time constants. */
 #define WHOLE 3.0
-/* What no fit knows: a leak is not a line. Added to the slope's own error, as a share of it. */
-#define MODEL_ERROR 0.12
-/* 10 % and 90 % of a normal distribution. */
-#define Z90 1.2816
-
-struct look {
-	const struct km_features *f;
-	double horizon_s;
-	double interval_s; /* between samples, on average */
-};
-
-struct line {
-	double eta_s, lo_s, hi_s;
-	double p;
-	struct km_rise rise;
-	unsigned int scale;
-};
+/* How far a level like this one rises without meaning anything. */
+static double usual(const struct km_look *l, const struct km_fit *fit)
+{
+	return fmax(SWING * fit->swing,
+	            USUAL * l->f->limit / (1 + km_rise_watched(l, fit) / HISTORY));
+}
 
 /* Whether the fit by itself has anything to extend. */
-static enum km_no_forecast stands_out(const struct look *l, unsigned int i)
+static enum km_no_forecast stands_out(const struct km_look *l, unsigned int i)
 {
 	const struct km_fit *fit = &l->f->fit[i];
 
-	if (fit->weight < WEIGHT_MIN)
+	if (fit->weight < KM_FIT_WEIGHT_MIN)
 		return KM_WHY_TOO_SHORT;
 	if (fit->low >= l->f->limit)
 		return KM_WHY_BEYOND;
@@ -72,8 +70,6 @@ static enum km_no_forecast stands_out(const struct look *l, unsigned int i)
 		return KM_WHY_FLAT;
 	if (fit->mean - fit->low < RISE_Z * fit->noise)
 		return KM_WHY_FLAT;
-	if (fit->peak > 0 && fit->mean <= fit->peak + fit->noise + PEAK_MARGIN * l->f->limit)
-		return KM_WHY_SETTLED;
 	return KM_WHY_NONE;
 }
 
@@ -90,7 +86,7 @@ static bool agree(double room, double now, double earlier)
 }
 
 /* Between the means of two scales lies time as well as height. */
-static double chord(const struct look *l, unsigned int i)
+static double chord(const struct km_look *l, unsigned int i)
 {
 	const struct km_fit *fit = &l->f->fit[i];
 
@@ -102,7 +98,7 @@ static double chord(const struct look *l, unsigned int i)
 /* A rise that began on level ground bends the line of every longer scale, so the second opinion is
  * the line of the scale below or, once the rise lasted for some of this scale's time constants,
  * its average slope, or that between the means of this scale and the one above. */
-static bool confirmed(const struct look *l, unsigned int i, const struct km_rise *rise)
+static bool confirmed(const struct km_look *l, unsigned int i, const struct km_rise *rise)
 {
 	const struct km_fit *fit = &l->f->fit[i];
 	double room = fmax(l->f->limit - rise->level, 0);
@@ -121,17 +117,17 @@ static bool confirmed(const struct look *l, unsigned int i, const struct km_rise
  * falls by the same share in the same time. */
 static double further(double earlier, double later)
 {
-	return later < earlier && later > 0 ? later * exp(log(later / earlier) / 3) : later;
+	return later < earlier && later > 0 ? later * km_exact_cbrt(later / earlier) : later;
 }
 
 /* The slope as it is now at the least. The scale below is nearer to now; it counts as it stands if
  * it is sure of itself, else with its error. Its noise holds less of what is no line. */
-static double slowest(const struct look *l, unsigned int i)
+static double slowest(const struct km_look *l, unsigned int i)
 {
 	const struct km_fit *fit = &l->f->fit[i], *below = i > 0 ? fit - 1 : fit;
 	double slope;
 
-	if (below->weight < WEIGHT_MIN)
+	if (below->weight < KM_FIT_WEIGHT_MIN)
 		below = fit;
 	slope = km_rise_slope_now(l->f, fit, below->noise);
 	if (below->slope > SURE_Z * below->slope_se)
@@ -139,26 +135,25 @@ static double slowest(const struct look *l, unsigned int i)
 	return fmin(slope, below->slope + below->slope_se);
 }
 
-static void extend(const struct look *l, unsigned int i, struct line *ret)
+/* A line is for a time like the one it was drawn through. For the near future shorter scales see
+ * better: one of them that is surely slower says that it is over. */
+static bool contradicted(const struct km_look *l, unsigned int i, double eta_s)
 {
-	const struct km_fit *fit = &l->f->fit[i];
-	double room = fmax(l->f->limit - ret->rise.level, 0), spread = Z90 * fit->noise;
-	double error = Z90 * sqrt(fit->slope_se * fit->slope_se +
-	                          MODEL_ERROR * MODEL_ERROR * fit->slope * fit->slope);
-	double flat = fmin(fit->slope - error, ret->rise.slope_now);
+	for (unsigned int k = 0; k < i; k++) {
+		const struct km_fit *fit = &l->f->fit[k];
 
-	ret->scale = i;
-	ret->eta_s = room / fit->slope;
-	ret->lo_s = fmax(room - spread, 0) / (fit->slope + error);
-	ret->hi_s = fmin((room + spread) / flat, l->horizon_s);
-	ret->p = km_rise_goes_on(&ret->rise, room, km_scale_s[i]);
+		if (fit->weight >= KM_FIT_WEIGHT_MIN && eta_s < NEAR * km_scale_s[k] &&
+		    fit->slope + SURE_Z * fit->slope_se < l->f->fit[i].slope / AGREE)
+			return true;
+	}
+	return false;
 }
 
-static bool too_far(const struct look *l, const struct line *line)
+static bool too_far(const struct km_look *l, const struct km_line *line)
 {
 	unsigned int i = line->scale;
 
-	if (i + 1 < KM_SCALES && line->eta_s > REACH * LOOKED * km_scale_s[i])
+	if (i + 1 < KM_SCALES && line->eta_s > LOOKED * km_scale_s[i])
 		return true;
 	if (line->p < P_MIN)
 		return true;
@@ -166,7 +161,7 @@ static bool too_far(const struct look *l, const struct line *line)
 }
 
 /* Why the fit at scale I says nothing, or NONE with *RET. */
-static enum km_no_forecast speak(const struct look *l, unsigned int i, struct line *ret)
+static enum km_no_forecast speak(const struct km_look *l, unsigned int i, struct km_line *ret)
 {
 	enum km_no_forecast why = stands_out(l, i);
 
@@ -175,22 +170,29 @@ static enum km_no_forecast speak(const struct look *l, unsigned int i, struct li
 	km_rise_of(l->f, &l->f->fit[i], slowest(l, i), &ret->rise);
 	if (ret->rise.lasted_s < RISE_MIN_S || ret->rise.lasted_s < SAMPLES_MIN * l->interval_s)
 		return KM_WHY_TOO_SHORT;
+	if (l->f->limit - l->f->level > REACH * ret->rise.lasted_s * l->f->fit[i].slope)
+		return KM_WHY_FAR;
+	if (l->f->fit[i].mean - km_rise_base(&l->f->fit[i]) <= usual(l, &l->f->fit[i]))
+		return KM_WHY_SETTLED;
 	if (km_rise_levels_off(&ret->rise, l->f->limit))
 		return KM_WHY_SETTLED;
 	if (!confirmed(l, i, &ret->rise))
 		return KM_WHY_DISAGREE;
-	extend(l, i, ret);
+	km_exhaust_when(l, i, ret);
+	ret->p = km_rise_goes_on(l, i, &ret->rise);
+	if (contradicted(l, i, ret->eta_s))
+		return KM_WHY_DISAGREE;
 	return too_far(l, ret) ? KM_WHY_FAR : KM_WHY_NONE;
 }
 
 /* Shortest first: at the same probability the newest evidence is taken. */
-static enum km_no_forecast choose(const struct look *l, struct line *ret)
+static enum km_no_forecast choose(const struct km_look *l, struct km_line *ret)
 {
 	enum km_no_forecast why = KM_WHY_TOO_SHORT;
 
-	*ret = (struct line){ .p = -1 };
+	*ret = (struct km_line){ .p = -1 };
 	for (unsigned int i = 0; i < KM_SCALES; i++) {
-		struct line here = { 0 };
+		struct km_line here = { 0 };
 		enum km_no_forecast this = speak(l, i, &here);
 
 		if (this == KM_WHY_NONE && here.p > ret->p)
@@ -207,7 +209,7 @@ static int none(struct km_forecast *ret, enum km_no_forecast why)
 	return 0;
 }
 
-static void put(const struct km_features *f, const struct line *line, struct km_forecast *ret)
+static void put(const struct km_features *f, const struct km_line *line, struct km_forecast *ret)
 {
 	ret->eta_s = km_predict_round(line->eta_s);
 	ret->eta_lo_s = km_predict_round(line->lo_s);
@@ -223,9 +225,9 @@ static int exhaust(const struct km_predict_input *in, enum km_resource resource,
                    struct km_forecast *ret)
 {
 	const struct km_features *f = in->features[resource];
-	struct look look = { .f = f };
+	struct km_look look = { .f = f };
 	enum km_no_forecast why;
-	struct line line;
+	struct km_line line;
 
 	if (!f || !f->measured)
 		return none(ret, KM_WHY_NOT_MEASURED);
@@ -235,9 +237,9 @@ static int exhaust(const struct km_predict_input *in, enum km_resource resource,
 		return none(ret, KM_WHY_NO_LIMIT);
 	if (f->samples < SAMPLES_MIN || f->t_ns - f->since_ns < LIFE_MIN_NS)
 		return none(ret, KM_WHY_TOO_SHORT);
+	look.age_s = (double)(f->t_ns - f->since_ns) / (double)KM_NS_PER_S;
 	look.horizon_s = (double)in->horizon_ns / (double)KM_NS_PER_S;
-	look.interval_s =
-		(double)(f->t_ns - f->since_ns) / (double)KM_NS_PER_S / (double)(f->samples - 1);
+	look.interval_s = look.age_s / (double)(f->samples - 1);
 	why = choose(&look, &line);
 	if (why != KM_WHY_NONE)
 		return none(ret, why);

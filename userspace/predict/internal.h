@@ -25,8 +25,34 @@ void km_rise_of(const struct km_features *f, const struct km_fit *fit, double sl
 /* Where it would come to rest, if its slope goes on to fall as it did since the bottom, lies below
  * the limit. A straight line never comes to rest. */
 bool km_rise_levels_off(const struct km_rise *r, double limit);
-/* That it goes on until ROOM is used up. */
-double km_rise_goes_on(const struct km_rise *r, double room, double scale_s);
+/* What it has to be above of: its bottom, and what was reached before. */
+double km_rise_base(const struct km_fit *fit);
+
+/* A line through fewer effective samples says nothing of its own error: 8 on the shortest scale at
+ * one a second. */
+#define KM_FIT_WEIGHT_MIN 5.5
+
+/* One series, looked at for exhaustion. */
+struct km_look {
+	const struct km_features *f;
+	double horizon_s;
+	double age_s;      /* of the series */
+	double interval_s; /* between samples, on average */
+};
+
+/* What the fit of one scale says. */
+struct km_line {
+	double eta_s, lo_s, hi_s;
+	double p;
+	struct km_rise rise;
+	unsigned int scale;
+};
+
+double km_rise_watched(const struct km_look *l, const struct km_fit *fit);
+/* That it goes on until its room is used up. */
+double km_rise_goes_on(const struct km_look *l, unsigned int scale, const struct km_rise *r);
+/* Fills in scale and times. */
+void km_exhaust_when(const struct km_look *l, unsigned int scale, struct km_line *ret);
 
 extern const struct km_predictor km_predictor_exhaust;
 extern const struct km_predictor km_predictor_crash;

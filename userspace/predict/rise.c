@@ -2,21 +2,24 @@
 /* How a level rose since the bottom of its present rise, and whether that goes on.
  *
  * What has lasted for a time is believed to last about as long again and hardly ten times as long:
- * the odds of a rise going on for the time E after it has gone on for T are (T / (EVEN * E))^3.
- * They are even when 64 % of the way from the bottom to the limit lie behind, and 9 to 1 at 78 %.
- * So a burst, a start-up or a cache that stays below that share of its room is never said to be
- * likely to end, whatever its speed, and a leak is in good time. */
+ * the odds of a rise going on until all of its room is used up are (HEIGHT / (EVEN * ROOM))^3. Of a
+ * level that was hardly watched before, anything may be usual: they are even when 66 % of the way
+ * from the bottom to the limit lie behind, so that a start-up or a cache that stays below is never
+ * said to be likely to end, whatever its speed. The longer it was watched without a rise like this
+ * one, the stranger that is: even at 20 % of the way from its highest level to the limit. */
 #include <math.h>
 
+#include "base/exact.h"
 #include "predict/internal.h"
 
-#define EVEN 1.75
+#define EVEN_NEW     1.9
+#define EVEN_WATCHED 0.25
+/* Half of the way between them is gone when it was watched for this share of the rise's length ... */
+#define HALF_WATCHED 0.25
+/* ... and of the time in which services change what they do. */
+#define HABIT_S 1800.0
 /* A rise that would come to rest no higher than this above the limit is not a leak. */
 #define OVERSHOOT 1.05
-/* Of u in 1 - exp(-u): 1 - exp(-40) is 1. */
-#define FULL  40.0
-#define STEPS 50
-
 /* On a line the newest level, the fitted one and the mean lie in proportion; when the rise slows
  * down the newest one stays behind. The noise is taken for it. */
 double km_rise_slope_now(const struct km_features *f, const struct km_fit *fit, double noise)
@@ -40,46 +43,42 @@ void km_rise_of(const struct km_features *f, const struct km_fit *fit, double sl
 	ret->lasted_s = slope_now > 0 ? fmin(fit->low_s, ret->height / slope_now) : 0;
 }
 
-/* U of a rise 1 - exp(-u) whose mean slope so far is RATIO times its slope now:
- * (exp(u) - 1) / u = RATIO > 1. By bisection, the same number of steps everywhere. */
-static double levelled(double ratio)
-{
-	double low = 0, high = FULL;
-
-	for (int i = 0; i < STEPS; i++) {
-		double u = (low + high) / 2;
-
-		if (exp(u) - 1 > ratio * u)
-			high = u;
-		else
-			low = u;
-	}
-	return high;
-}
-
+/* A rise LOW + REST * (1 - exp(-u)) has a mean slope of (exp(u) - 1) / u times its slope now. It
+ * comes to rest below TOP if its ratio of the two is above that of the one that rests at TOP. */
 bool km_rise_levels_off(const struct km_rise *r, double limit)
 {
-	double ratio;
+	double ratio, share;
 
 	if (r->age_s <= 0 || r->slope_now <= 0)
 		return true;
 	ratio = r->height / r->age_s / r->slope_now;
-	if (ratio <= 1)
+	share = r->height / (OVERSHOOT * limit - r->low);
+	if (ratio <= 1 || share >= 1)
 		return false;
-	return r->low + r->height / (1 - exp(-levelled(ratio))) < OVERSHOOT * limit;
+	return ratio > share / (1 - share) / -km_exact_ln(1 - share);
 }
 
-/* A fit knows of the rise only up to about one time constant ago. */
-double km_rise_goes_on(const struct km_rise *r, double room, double scale_s)
+double km_rise_base(const struct km_fit *fit)
 {
-	double lasted_s = r->lasted_s - scale_s;
-	double even_s = EVEN * room / r->slope_now, odds;
+	return fmax(fit->peak, fit->low);
+}
 
-	if (lasted_s <= 0)
-		return 0;
-	if (even_s <= 0)
+/* How well the series is known: how many times the rise, and no less than HABIT_S, it was watched
+ * before. */
+double km_rise_watched(const struct km_look *l, const struct km_fit *fit)
+{
+	return fmax(l->age_s - fit->low_s, 0) / (fit->low_s + HABIT_S);
+}
+
+double km_rise_goes_on(const struct km_look *l, unsigned int scale, const struct km_rise *r)
+{
+	const struct km_fit *fit = &l->f->fit[scale];
+	double known = km_rise_watched(l, fit) / HALF_WATCHED, room = l->f->limit - r->level, odds;
+	double even = EVEN_WATCHED + (EVEN_NEW - EVEN_WATCHED) / (1 + known * known);
+
+	if (room <= 0)
 		return 1;
-	odds = lasted_s / even_s;
+	odds = fmin(fit->mean - km_rise_base(fit), r->age_s * r->slope_now) / (even * room);
 	odds = odds * odds * odds;
 	return odds / (1 + odds);
 }

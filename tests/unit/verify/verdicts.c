@@ -223,7 +223,6 @@ static void leak_until(struct look *l, uint64_t end_ns)
 	l->memory.since_ns = end_ns - 3600 * SECOND;
 	l->memory.samples = 3600;
 	l->memory.level = 80;
-	l->memory.max = 80;
 	for (unsigned int i = 0; i < KM_SCALES; i++)
 		l->memory.fit[i] = fit;
 	assert_true(km_predict_service(l->predict, &in) >= 0);

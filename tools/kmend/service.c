@@ -5,6 +5,7 @@ static const struct km_column columns[] = {
 	{ "NAME", "name", KM_CELL_TEXT },
 	{ "STATE", "state", KM_CELL_TEXT },
 	{ "FOR", "for_s", KM_CELL_SECONDS },
+	{ "HEALTH", "health", KM_CELL_TEXT },
 	{ "PROCS", "processes", KM_CELL_TEXT },
 	{ "MEMORY", "memory", KM_CELL_LEVEL },
 	{ "DESCRIPTORS", "descriptors", KM_CELL_LEVEL },
@@ -20,6 +21,7 @@ static const struct km_column rows[] = {
 	{ "defined", "defined", KM_CELL_TEXT },
 	{ "state", "state", KM_CELL_TEXT },
 	{ "for", "for_s", KM_CELL_SECONDS },
+	{ "health", "health", KM_CELL_TEXT },
 	{ "quarantined", "quarantined", KM_CELL_TEXT },
 	{ "processes", "processes", KM_CELL_TEXT },
 	{ "main process", "main_tgid", KM_CELL_PID },
@@ -49,6 +51,16 @@ static const struct km_column forecasts[] = {
 	{ "WHY NOT", "why", KM_CELL_TEXT },        { 0 },
 };
 
+static const struct km_column checks[] = {
+	{ "CHECK", "name", KM_CELL_TEXT },
+	{ "HEALTH", "health", KM_CELL_TEXT },
+	{ "TARGET", "target", KM_CELL_TEXT },
+	{ "LATENCY NS", "latency_ns", KM_CELL_TEXT },
+	{ "REASON", "reason", KM_CELL_TEXT },
+	{ "CERTIFICATE DAYS", "certificate_days_left", KM_CELL_TEXT },
+	{ 0 },
+};
+
 static const struct km_column actions[] = {
 	{ "ID", "id", KM_CELL_TEXT },
 	{ "TIME", "realtime_ms", KM_CELL_TIME },
@@ -66,6 +78,8 @@ static void plain(struct km_cli *cli, const cJSON *end)
 	const cJSON *s = km_path(end, "service"), *sample, *series;
 
 	km_print_list(cli, s, rows);
+	fputs("\nhealth checks\n", cli->out);
+	km_print_table(cli, km_path(s, "checks"), checks, "none is defined");
 	fputs("\nforecasts\n", cli->out);
 	km_print_table(cli, km_path(s, "forecasts"), forecasts, "none was looked for yet");
 	fputs("\nlast decisions\n", cli->out);

@@ -40,6 +40,8 @@ int km_command_prepare(struct km_child *c)
 			r = km_cgroup_prepare(limits[i].v1_root, c->def->name, limits[i].v1_file,
 			                      limits[i].value, &s->v1_dir[i]);
 	}
+	if (km_service_has_check(c->def, KM_CHECK_WATCHDOG))
+		s->notify = o->notify_path;
 	if (want->nofile != KM_UNKNOWN)
 		s->files = (struct rlimit){ want->nofile, want->nofile };
 	/* kernfs: the 64-bit id is the inode number (5.5, 40430452fd5d). */

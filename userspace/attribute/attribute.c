@@ -9,9 +9,10 @@ const char *const km_service_state_names[KM_SERVICE_STATE_MAX + 1] = {
 };
 
 const char *const km_event_names[KM_EV_MAX + 1] = {
-	[KM_EV_NONE] = "none",         [KM_EV_STARTED] = "started",
-	[KM_EV_ENDED] = "ended",       [KM_EV_OOM] = "oom",
-	[KM_EV_SIGNALED] = "signaled", [KM_EV_CONNECT_FAILED] = "connect_failed",
+	[KM_EV_NONE] = "none",           [KM_EV_STARTED] = "started",
+	[KM_EV_ENDED] = "ended",         [KM_EV_OOM] = "oom",
+	[KM_EV_SIGNALED] = "signaled",   [KM_EV_CONNECT_FAILED] = "connect_failed",
+	[KM_EV_UNHEALTHY] = "unhealthy", [KM_EV_HEALTHY] = "healthy",
 };
 
 int km_attribute_new(struct km_attribute **ret)
@@ -37,6 +38,7 @@ struct km_attribute *km_attribute_free(struct km_attribute *a)
 	km_table_free(a->processes);
 	km_table_free(a->ended);
 	km_table_free(a->misc);
+	km_table_free(a->checks);
 	free(a->executables);
 	free(a);
 	return NULL;

@@ -53,6 +53,12 @@ struct km_service {
 	uint64_t retransmits;
 	uint64_t connect_failures;
 	uint64_t forks;
+	uint64_t health_ns;          /* since when it is so */
+	uint64_t latency_ns;         /* of its slowest health check */
+	uint64_t certificate_used_s; /* seconds over of a life of life_s; life_s 0: none seen */
+	uint64_t certificate_life_s;
+	uint32_t health; /* enum km_health, of all its checks together */
+	uint32_t pad;
 	struct km_ending last;
 };
 
@@ -76,6 +82,8 @@ enum km_event {
 	KM_EV_OOM = 3,      /* one of its processes was chosen */
 	KM_EV_SIGNALED = 4, /* a fatal signal was sent to its main process */
 	KM_EV_CONNECT_FAILED = 5,
+	KM_EV_UNHEALTHY = 6, /* its health checks fail while it runs */
+	KM_EV_HEALTHY = 7,   /* ... and no longer do */
 	KM_EV_MAX
 };
 
@@ -119,6 +127,23 @@ void km_attribute_expect_end(struct km_attribute *a, uint64_t service_id, uint64
 struct km_service *km_attribute_service(const struct km_attribute *a, uint64_t id);
 struct km_service *km_attribute_service_by_name(const struct km_attribute *a, const char *name);
 struct km_service *km_attribute_next(const struct km_attribute *a, uint32_t *slot);
+/* How one of its health checks stands; key is service and name. */
+struct km_check_state {
+	uint64_t service_id;
+	uint64_t name_hash;
+	uint64_t t_ns;     /* of the newest record */
+	uint64_t until_ns; /* it is believed */
+	uint64_t good_ns;  /* when it was last known to be healthy */
+	uint64_t latency_ns;
+	uint64_t used_s, life_s; /* of a certificate; life_s 0: none was seen */
+	uint32_t health;         /* enum km_health */
+	uint32_t pad;
+	char reason[128];
+};
+
+/* NULL: nothing is known. */
+const struct km_check_state *km_attribute_check(const struct km_attribute *a, uint64_t service_id,
+                                                const char *check);
 /* True if ID is a process of the service's (now or in the last 60 s). */
 bool km_attribute_owns(const struct km_attribute *a, const struct km_service *s, uint32_t tgid,
                        uint64_t start_ns);

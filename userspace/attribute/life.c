@@ -153,6 +153,7 @@ static enum km_event begin(struct km_attribute *a, struct km_service_row *s)
 	s->pub.state = KM_SERVICE_UP;
 	s->pub.since_ns = since;
 	s->pub.starts++;
+	km_health_begin(&s->pub, now);
 	clear_end(s);
 	if (s->stillborn) {
 		e = km_process_find_ended(a, s->pub.main_tgid, s->pub.main_start_ns);
@@ -176,6 +177,7 @@ static enum km_event finish(struct km_attribute *a, struct km_service_row *s)
 	s->pub.state = KM_SERVICE_DOWN;
 	s->pub.since_ns = s->pub.last.t_ns;
 	s->pub.exits++;
+	km_health_begin(&s->pub, s->pub.since_ns);
 	clear_end(s);
 	return KM_EV_ENDED;
 }

@@ -333,6 +333,7 @@ static void on_tick(struct km_attribute *a, const struct km_signal *s, struct km
 {
 	(void)ret;
 	km_process_pass(a, s->t_ns);
+	km_health_pass(a, s->t_ns);
 	km_service_forget_old(a, s->t_ns);
 }
 
@@ -356,6 +357,7 @@ static const struct {
 	{ KM_RAW_OUTCOME, on_outcome },
 	{ KM_RAW_VALUE, km_entity_value },
 	{ KM_RAW_HOST, km_entity_host },
+	{ KM_RAW_HEALTH, km_health_result },
 };
 
 /* A record's own event goes with it; the change of state that it caused, if it caused one as well,

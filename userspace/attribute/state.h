@@ -92,6 +92,7 @@ struct km_attribute {
 	struct km_table *processes;
 	struct km_table *ended;
 	struct km_table *misc;
+	struct km_table *checks;
 	const struct km_config *config; /* the caller's, may be NULL */
 	struct km_executable *executables;
 	size_t executable_count;
@@ -169,6 +170,12 @@ void km_service_forget_old(struct km_attribute *a, uint64_t now_ns);
 /* entity.c */
 void km_entity_value(struct km_attribute *a, const struct km_signal *s, struct km_subject *ret);
 void km_entity_host(struct km_attribute *a, const struct km_signal *s, struct km_subject *ret);
+
+/* health.c */
+int km_health_table_new(struct km_table **ret);
+void km_health_result(struct km_attribute *a, const struct km_signal *s, struct km_subject *ret);
+void km_health_pass(struct km_attribute *a, uint64_t now_ns);
+void km_health_begin(struct km_service *s, uint64_t now_ns);
 
 /* life.c */
 void km_service_touch(struct km_attribute *a, struct km_service_row *s);

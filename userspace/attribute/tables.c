@@ -20,9 +20,10 @@ static bool service_valid(const void *row)
 
 	return p->id != 0 && memchr(p->name, 0, sizeof(p->name)) && p->kind < KM_SERVICE_KIND_MAX &&
 	       p->id == km_service_id(p->kind, p->name) && flag(p->defined) &&
-	       p->state < KM_SERVICE_STATE_MAX && p->processes <= KM_PROCESSES_MAX &&
-	       ending_valid(&p->last) && ending_valid(&s->end) && flag(s->end_is_main) &&
-	       flag(s->stillborn) && flag(s->dirty);
+	       p->state < KM_SERVICE_STATE_MAX && p->health < KM_HEALTH_MAX &&
+	       p->processes <= KM_PROCESSES_MAX && ending_valid(&p->last) &&
+	       ending_valid(&s->end) && flag(s->end_is_main) && flag(s->stillborn) &&
+	       flag(s->dirty);
 }
 
 static bool cgroup_valid(const void *row)
@@ -82,7 +83,9 @@ int km_attribute_tables_new(struct km_attribute *a)
 		r = km_table_new(&processes, &a->processes);
 	if (r == 0)
 		r = km_table_new(&ended, &a->ended);
-	return r < 0 ? r : km_table_new(&misc, &a->misc);
+	if (r == 0)
+		r = km_table_new(&misc, &a->misc);
+	return r < 0 ? r : km_health_table_new(&a->checks);
 }
 
 /* Looked up each time: a restore puts another row in its place. Room for the one row is there
@@ -98,7 +101,8 @@ struct km_attribute_misc *km_attribute_misc(struct km_attribute *a)
 
 size_t km_attribute_tables(struct km_attribute *a, struct km_table **ret, size_t max)
 {
-	struct km_table *const all[] = { a->services, a->cgroups, a->processes, a->ended, a->misc };
+	struct km_table *const all[] = { a->services, a->cgroups, a->processes,
+		                         a->ended,    a->misc,    a->checks };
 	size_t n = 0;
 
 	while (n < KM_ARRAY_SIZE(all) && n < max) {

@@ -92,8 +92,7 @@ static int grow(struct km_config_build *b)
 	return 0;
 }
 
-static int add_instances(struct km_config_build *b, const struct km_config_reader *c,
-                         const cJSON *node)
+static int add_instances(struct km_config_build *b, struct km_config_reader *c, const cJSON *node)
 {
 	unsigned int count = 1;
 	int r = 0;
@@ -110,7 +109,12 @@ static int add_instances(struct km_config_build *b, const struct km_config_reade
 		b->config->services[at] = (struct km_service_def){ 0 };
 		b->place[at] = (struct km_config_place){ at, node, c };
 		b->config->service_count++;
-		r = km_config_read_service(c, node, i, &b->config->services[at], &count);
+		c->number = i;
+		r = km_config_read_service(c, node, &b->config->services[at], &count);
+		b->checks += b->config->services[at].check_count;
+		if (r == 0 && b->checks > KM_CHECKS_MAX)
+			return km_json_fail(c->doc, node, c->err, "split the host",
+			                    "more than %d health checks", KM_CHECKS_MAX);
 	}
 	return r;
 }
@@ -131,7 +135,7 @@ static int check_top(const struct km_config_text *t, const struct km_config_read
 }
 
 static int read_text(struct km_config_build *b, const struct km_config_text *t,
-                     const struct km_config_reader *c)
+                     struct km_config_reader *c)
 {
 	struct top top = { 0 };
 	const cJSON *node;
@@ -200,6 +204,9 @@ static void free_service(struct km_service_def *d)
 {
 	km_config_free_strings(d->argv);
 	km_config_free_strings(d->need_names);
+	for (size_t i = 0; i < d->check_count; i++)
+		km_health_check_clear(&d->checks[i]);
+	free(d->checks);
 	free(d->labels);
 	free(d->needs);
 }
@@ -233,4 +240,20 @@ const char *km_config_label(const struct km_service_def *d, const char *name)
 		if (strcmp(d->labels[i].name, name) == 0)
 			return d->labels[i].value;
 	return NULL;
+}
+
+bool km_service_has_check(const struct km_service_def *d, enum km_check_kind kind)
+{
+	for (size_t i = 0; i < d->check_count; i++)
+		if (d->checks[i].kind == kind)
+			return true;
+	return false;
+}
+
+bool km_config_has_check(const struct km_config *c, enum km_check_kind kind)
+{
+	for (size_t i = 0; i < c->service_count; i++)
+		if (km_service_has_check(&c->services[i], kind))
+			return true;
+	return false;
 }

@@ -5,6 +5,7 @@
 #define KM_CONFIG_H
 
 #include "base/base.h"
+#include "base/health.h"
 #include "base/json.h"
 
 #define KM_CONFIG_BYTES_MAX KM_JSON_BYTES_MAX
@@ -67,6 +68,8 @@ struct km_service_def {
 	char **need_names; /* services without which it cannot work, NULL-terminated, owned */
 	size_t *needs;     /* their places in the configuration's services, owned */
 	size_t need_count;
+	struct km_health_check *checks; /* owned */
+	size_t check_count;
 	uint32_t rank;   /* 0: needs nothing; else one more than the highest rank that it needs */
 	int stop_signal; /* of a supervised command, SIGTERM by default */
 	bool autostart;  /* supervised commands: start when kmend starts; true by default */
@@ -122,6 +125,9 @@ static inline bool km_service_set_has(const struct km_service_set *s, size_t pla
 /* All that D needs, directly or through others. */
 void km_config_needed(const struct km_config *c, const struct km_service_def *d,
                       struct km_service_set *ret);
+/* Whether D, or any service of C, has a health check of this kind. */
+bool km_service_has_check(const struct km_service_def *d, enum km_check_kind kind);
+bool km_config_has_check(const struct km_config *c, enum km_check_kind kind);
 /* The value of D's label NAME; NULL: it has none. */
 const char *km_config_label(const struct km_service_def *d, const char *name);
 

@@ -10,6 +10,7 @@ struct km_config_reader {
 	struct km_json *doc; /* owned by the compile */
 	const char *file;
 	struct km_error *err;
+	unsigned int number; /* of the instance that is read, from 1 */
 };
 
 /* Where a service of the configuration was written. */
@@ -24,6 +25,7 @@ struct km_config_build {
 	struct km_config *config;
 	struct km_config_place *place; /* one a service */
 	size_t room;                   /* of both */
+	size_t checks;                 /* of all services so far */
 };
 
 /* NULL, or what is wrong with it as a clause: letters, digits and . _ @ : -. */
@@ -34,7 +36,9 @@ const char *km_config_path_fault(const char *s);
 const char *km_config_program_fault(const char *s);
 /* Of what finds a service; not for KM_BY_COMMAND. */
 const char *km_config_match_fault(enum km_service_kind kind, const char *s);
-/* The value of KEY of OBJ is checked by FAULT if it is there. */
+/* "%i" in TEXT becomes NUMBER; -ENAMETOOLONG. */
+int km_config_put_number(char *text, size_t size, unsigned int number);
+/* The value of KEY of OBJ is checked by FAULT if it is there, as this instance has it. */
 int km_config_check_text(const struct km_config_reader *c, const cJSON *obj, const char *key,
                          const char *(*fault)(const char *s));
 /* The 1 to COUNT_MAX strings of LIST, each of less than SIZE bytes, NULL-terminated, into *RET,
@@ -48,10 +52,14 @@ int km_config_read_strings(const struct km_config_reader *c, const cJSON *list,
                            const struct km_config_strings *s, char ***ret);
 char **km_config_free_strings(char **s);
 
-/* config_service.c: instance NUMBER (from 1) of what OBJ defines; *INSTANCES: how many there are.
+/* config_service.c: instance C->number of what OBJ defines; *INSTANCES: how many there are.
  * DEF is zeroed and owned by the configuration, also on failure. */
-int km_config_read_service(const struct km_config_reader *c, const cJSON *obj, unsigned int number,
+int km_config_read_service(const struct km_config_reader *c, const cJSON *obj,
                            struct km_service_def *def, unsigned int *instances);
+
+/* config_health.c: into DEF, whose kind is known. */
+int km_config_read_checks(const struct km_config_reader *c, const cJSON *list,
+                          struct km_service_def *def);
 
 /* config_set.c: what only the whole set can be asked. */
 int km_config_check_doubles(const struct km_config_build *b);

@@ -19,6 +19,7 @@ struct service_text {
 	const cJSON *limits;
 	const cJSON *labels;
 	const cJSON *needs;
+	const cJSON *health;
 };
 
 /* What asks a process to end; SIGKILL follows anyway. */
@@ -48,6 +49,7 @@ static const struct km_json_field service_fields[] = {
 	{ "instances", KM_JSON_COUNT, .offset = AT(instances), .min = 1, .max = INSTANCES_MAX },
 	{ "labels", KM_JSON_OBJECT, .offset = AT(labels) },
 	{ "needs", KM_JSON_ARRAY, .offset = AT(needs) },
+	{ "health", KM_JSON_ARRAY, .offset = AT(health) },
 	{ "autostart", KM_JSON_BOOL, .offset = AT(def.autostart) },
 	{ .key = NULL },
 };
@@ -197,42 +199,47 @@ static int name_it(const struct km_config_reader *c, const cJSON *obj, struct se
 	return 0;
 }
 
-/* "%i" in TEXT is the instance's number. */
-static int put_number(char *text, size_t size, unsigned int number)
+/* An owned text; NULL: there is none. */
+static int number_text(char **text, unsigned int number)
 {
-	char digits[12], *at;
-	size_t n = (size_t)snprintf(digits, sizeof(digits), "%u", number);
-
-	while ((at = strstr(text, "%i"))) {
-		if (strlen(text) - 2 + n >= size)
-			return -ENAMETOOLONG;
-		memmove(at + n, at + 2, strlen(at + 2) + 1);
-		memcpy(at, digits, n);
-	}
-	return 0;
-}
-
-static int number_arguments(char **argv, unsigned int number)
-{
-	char text[KM_ARG_MAX];
+	char longer[KM_ARG_MAX];
 	char *copy;
 
-	for (; argv && *argv; argv++) {
-		km_copy(text, sizeof(text), *argv);
-		if (put_number(text, sizeof(text), number) < 0)
-			return -ENAMETOOLONG;
-		copy = strdup(text);
-		if (!copy)
-			return -ENOMEM;
-		free(*argv);
-		*argv = copy;
-	}
+	if (!*text)
+		return 0;
+	km_copy(longer, sizeof(longer), *text);
+	if (km_config_put_number(longer, sizeof(longer), number) < 0)
+		return -ENAMETOOLONG;
+	copy = strdup(longer);
+	if (!copy)
+		return -ENOMEM;
+	free(*text);
+	*text = copy;
 	return 0;
 }
 
-static int number_instance(const struct km_config_reader *c, const cJSON *obj, unsigned int number,
+static int number_texts(char **argv, unsigned int number)
+{
+	int r = 0;
+
+	for (; argv && *argv && r == 0; argv++)
+		r = number_text(argv, number);
+	return r;
+}
+
+static int number_check(struct km_health_check *c, unsigned int number)
+{
+	int r = number_text(&c->target, number);
+
+	if (r == 0)
+		r = number_text(&c->address, number);
+	return r == 0 ? number_texts(c->argv, number) : r;
+}
+
+static int number_instance(const struct km_config_reader *c, const cJSON *obj,
                            struct km_service_def *def)
 {
+	unsigned int number = c->number;
 	char base[KM_NAME_MAX];
 	size_t len;
 	int r;
@@ -246,11 +253,13 @@ static int number_instance(const struct km_config_reader *c, const cJSON *obj, u
 	            ? 0
 	            : -ENAMETOOLONG;
 	if (r == 0)
-		r = put_number(def->match, sizeof(def->match), number);
+		r = km_config_put_number(def->match, sizeof(def->match), number);
 	if (r == 0)
-		r = put_number(def->directory, sizeof(def->directory), number);
+		r = km_config_put_number(def->directory, sizeof(def->directory), number);
 	if (r == 0)
-		r = number_arguments(def->argv, number);
+		r = number_texts(def->argv, number);
+	for (size_t i = 0; i < def->check_count && r == 0; i++)
+		r = number_check(&def->checks[i], number);
 	return r == -ENAMETOOLONG
 	               ? km_json_fail(c->doc, obj, c->err, "shorten it",
 	                              "with its number an instance's name or path is too long")
@@ -266,15 +275,19 @@ static int read_lists(const struct km_config_reader *c, const struct service_tex
 
 	if (r == 0 && t->needs)
 		r = km_config_read_strings(c, t->needs, &needs, &def->need_names);
-	return r;
+	return r == 0 && t->health ? km_config_read_checks(c, t->health, def) : r;
 }
 
 static int check_match(const struct km_config_reader *c, const cJSON *obj,
                        const struct service_text *t)
 {
 	const char *key = km_service_kind_names[t->def.kind];
-	const char *what = km_config_match_fault(t->def.kind, t->ways[t->def.kind]);
+	char match[KM_PATH_MAX];
+	const char *what;
 
+	km_copy(match, sizeof(match), t->ways[t->def.kind]);
+	km_config_put_number(match, sizeof(match), c->number);
+	what = km_config_match_fault(t->def.kind, match);
 	if (!what)
 		return 0;
 	return km_json_fail(c->doc, cJSON_GetObjectItemCaseSensitive(obj, key), c->err, NULL,
@@ -306,7 +319,7 @@ static int read_way(const struct km_config_reader *c, const cJSON *obj, struct s
 	return read_command(c, t, def);
 }
 
-int km_config_read_service(const struct km_config_reader *c, const cJSON *obj, unsigned int number,
+int km_config_read_service(const struct km_config_reader *c, const cJSON *obj,
                            struct km_service_def *def, unsigned int *instances)
 {
 	struct service_text t = {
@@ -324,7 +337,7 @@ int km_config_read_service(const struct km_config_reader *c, const cJSON *obj, u
 	if (r == 0)
 		r = read_lists(c, &t, def);
 	if (r == 0 && t.instances)
-		r = number_instance(c, obj, number, def);
+		r = number_instance(c, obj, def);
 	*instances = t.instances ? (unsigned int)t.instances : 1;
 	return r;
 }

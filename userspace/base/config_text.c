@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What names, paths and lists of strings of the configuration must be like. */
 #include <ctype.h>
+#include <stdio.h>
 
 #include "base/config_read.h"
 
@@ -81,12 +82,32 @@ const char *km_config_match_fault(enum km_service_kind kind, const char *s)
 	return match_faults[kind](s);
 }
 
+int km_config_put_number(char *text, size_t size, unsigned int number)
+{
+	char digits[12], *at;
+	size_t n = (size_t)snprintf(digits, sizeof(digits), "%u", number);
+
+	while ((at = strstr(text, "%i"))) {
+		if (strlen(text) - 2 + n >= size)
+			return -ENAMETOOLONG;
+		memmove(at + n, at + 2, strlen(at + 2) + 1);
+		memcpy(at, digits, n);
+	}
+	return 0;
+}
+
 int km_config_check_text(const struct km_config_reader *c, const cJSON *obj, const char *key,
                          const char *(*fault)(const char *s))
 {
 	const cJSON *node = cJSON_GetObjectItemCaseSensitive(obj, key);
-	const char *what = node ? fault(node->valuestring) : NULL;
+	char text[KM_PATH_MAX];
+	const char *what;
 
+	if (!node)
+		return 0;
+	km_copy(text, sizeof(text), node->valuestring);
+	km_config_put_number(text, sizeof(text), c->number);
+	what = fault(text);
 	return what ? km_json_fail(c->doc, node, c->err, NULL, "\"%s\" %s", key, what) : 0;
 }
 

@@ -92,7 +92,8 @@ static _Noreturn void run(const struct km_spawn *s, char *const env[], int repor
 	umask(022);
 	setpriority(PRIO_PROCESS, 0, 0); /* the actor's own is not for what it starts */
 	null = open("/dev/null", O_RDONLY);
-	if (null < 0 || dup2(null, 0) < 0 || dup2(2, 1) < 0)
+	if (null < 0 || dup2(null, 0) < 0 || (s->out_fd && dup2(s->out_fd, 2) < 0) ||
+	    dup2(2, 1) < 0)
 		fail(report, "standard input and output");
 	km_cgroup_mark_set(s->cgroup_dir, s->intent_id);
 	drop_rights(s, report);
@@ -130,12 +131,14 @@ int km_spawn(const struct km_spawn *s, struct km_spawned *ret)
 {
 	char name[sizeof("KMEND_SERVICE=") + KM_NAME_MAX];
 	char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-	char *env[] = { path, name, NULL };
+	char notify[sizeof("NOTIFY_SOCKET=") + KM_PATH_MAX];
+	char *env[] = { path, name, s->notify ? notify : NULL, NULL };
 	int report[2], pidfd = -1, r;
 	bool forked;
 	pid_t pid;
 
 	snprintf(name, sizeof(name), "KMEND_SERVICE=%s", s->def->name);
+	snprintf(notify, sizeof(notify), "NOTIFY_SOCKET=%s", s->notify ? s->notify : "");
 	if (pipe2(report, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
 	pid = clone_into(s, &pidfd, &forked);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a service's definition to a running program: in its own cgroups from the first instruction,
  * in a session of its own, with its user, limits and directory, and with nothing of the caller's
- * but standard error (also as its standard output). Its environment is PATH and KMEND_SERVICE. */
+ * but standard error (also as its standard output). Its environment is PATH, KMEND_SERVICE and,
+ * where it is to say that it lives, NOTIFY_SOCKET. */
 #ifndef KM_SPAWN_H
 #define KM_SPAWN_H
 
@@ -21,7 +22,9 @@ struct km_spawn {
 	struct rlimit files; /* RLIMIT_NOFILE */
 	uint32_t uid, gid;
 	uint32_t groups[KM_GROUPS_MAX];
-	int group_count; /* -1: stays root, nothing is changed */
+	int group_count;    /* -1: stays who the caller is */
+	int out_fd;         /* standard output and error; 0: the caller's standard error is both */
+	const char *notify; /* NOTIFY_SOCKET, NULL: none */
 };
 
 struct km_spawned {

@@ -31,6 +31,7 @@ enum km_raw_type {
 	KM_RAW_SAID =
 		268, /* what the pipeline put out, as text: ignored as input, compared by replay */
 	KM_RAW_VALUE = 280, /* a value of one signal of one entity */
+	KM_RAW_HEALTH = 300, /* how a health check stands */
 	KM_RAW_MAX_TYPE
 };
 
@@ -190,6 +191,20 @@ struct km_raw_probe {
 	uint32_t type;      /* enum kmend_type it delivers */
 	uint32_t available; /* 1 in place, 0 not */
 	char reason[KM_NAME_MAX];
+};
+
+/* Said when it changes, and now and then while it does not. */
+struct km_raw_health {
+	struct kmend_hdr hdr;
+	uint32_t health; /* enum km_health */
+	uint32_t pad;
+	uint64_t latency_ns; /* of the newest attempt */
+	uint64_t believe_ns; /* so long after this record, without another one */
+	uint64_t used_s;     /* certificate: seconds of its life that are over */
+	uint64_t life_s;     /* ... and all of them; 0: none was seen */
+	char service[KM_NAME_MAX];
+	char check[KM_CHECK_NAME_MAX];
+	char reason[128]; /* for people */
 };
 
 struct km_raw_state {

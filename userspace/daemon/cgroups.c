@@ -58,7 +58,9 @@ static int own_path(const char *controller, char *ret, size_t size)
 	return -ENOENT;
 }
 
-static int make_root(const char *mount, const char *controller, char *ret, size_t size)
+/* Path of NAME beside the daemon's own processes. */
+static int path_beside(const char *mount, const char *controller, const char *name, char *ret,
+                       size_t size)
 {
 	char own[KM_PATH_MAX];
 	int r = own_path(controller, own, sizeof(own));
@@ -68,9 +70,15 @@ static int make_root(const char *mount, const char *controller, char *ret, size_
 	/* A restart inside daemon/ finds the directory beside it. */
 	if (strlen(own) >= 7 && strcmp(own + strlen(own) - 7, "/daemon") == 0)
 		own[strlen(own) - 7] = '\0';
-	if (snprintf(ret, size, "%s%s/kmend", mount, strcmp(own, "/") == 0 ? "" : own) >= (int)size)
+	if (snprintf(ret, size, "%s%s/%s", mount, strcmp(own, "/") == 0 ? "" : own, name) >=
+	    (int)size)
 		return -ENAMETOOLONG;
 	return mkdir(ret, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+static int make_root(const char *mount, const char *controller, char *ret, size_t size)
+{
+	return path_beside(mount, controller, "kmend", ret, size);
 }
 
 static int write_file(const char *dir, const char *name, const char *text)
@@ -145,6 +153,71 @@ int km_setup_cgroups(struct km_daemon *d)
 	return r;
 }
 
+/* Who owns a directory and both of its lists of members may move processes within it: the prober
+ * and what it starts, nobody else's. */
+static int hand_over(const char *dir, const struct km_user *to)
+{
+	static const char *const files[] = { "", "/cgroup.procs", "/cgroup.threads" };
+	char path[KM_PATH_MAX + 64];
+
+	for (size_t i = 0; i < KM_ARRAY_SIZE(files); i++) {
+		snprintf(path, sizeof(path), "%s%s", dir, files[i]);
+		if (chown(path, to->uid, to->gid) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int km_setup_probe_cgroup(struct km_daemon *d)
+{
+	char mount[KM_PATH_MAX], own[KM_PATH_MAX + 16];
+	int r;
+
+	if (!d->root || !km_config_has_check(d->set.config, KM_CHECK_EXEC))
+		return 0;
+	find_mount(NULL, mount, sizeof(mount));
+	r = mount[0] ? path_beside(mount, "", "kmend-probe", d->probe_root, sizeof(d->probe_root))
+	             : -ENOENT;
+	snprintf(own, sizeof(own), "%s/main", d->probe_root);
+	if (r == 0 && mkdir(own, 0755) < 0 && errno != EEXIST)
+		r = -errno;
+	if (r == 0)
+		r = hand_over(d->probe_root, &d->prober);
+	if (r == 0)
+		r = hand_over(own, &d->prober);
+	if (r < 0)
+		d->probe_root[0] = '\0';
+	return r;
+}
+
+int km_setup_probe_join(const struct km_daemon *d)
+{
+	char own[KM_PATH_MAX + 16];
+
+	if (!d->probe_root[0])
+		return -1;
+	snprintf(own, sizeof(own), "%s/main", d->probe_root);
+	if (write_file(own, "cgroup.procs", "0") < 0)
+		return -1;
+	return open(d->probe_root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* The prober is gone, and what it started with it. */
+static void remove_probe_cgroup(const struct km_daemon *d)
+{
+	char path[KM_PATH_MAX + 32];
+
+	if (!d->probe_root[0])
+		return;
+	for (size_t i = 0; i < KM_CHECKS_MAX; i++) {
+		snprintf(path, sizeof(path), "%s/%zu", d->probe_root, i);
+		rmdir(path);
+	}
+	snprintf(path, sizeof(path), "%s/main", d->probe_root);
+	rmdir(path);
+	rmdir(d->probe_root);
+}
+
 static void remove_empty(const struct km_config *c, const char *root)
 {
 	char path[KM_PATH_MAX + KM_NAME_MAX];
@@ -163,4 +236,5 @@ void km_setup_cgroups_end(struct km_daemon *d)
 	remove_empty(d->set.config, d->cgroup_root);
 	remove_empty(d->set.config, d->memory_root);
 	remove_empty(d->set.config, d->pids_root);
+	remove_probe_cgroup(d);
 }

@@ -18,6 +18,7 @@
 #include "daemon/guardian.h"
 #include "daemon/privilege.h"
 #include "daemon/setup.h"
+#include "health/prober.h"
 #include "report/front.h"
 
 /* A client must send its whole request within this. */
@@ -31,6 +32,7 @@
 struct sockets {
 	int actor[2]; /* actor's end, engine's end */
 	int front[2]; /* front's end, engine's end */
+	int probe[2]; /* prober's end, engine's end */
 };
 
 static int make_sockets(struct sockets *s)
@@ -38,7 +40,8 @@ static int make_sockets(struct sockets *s)
 	int type = SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC;
 
 	if (socketpair(AF_UNIX, type, 0, s->actor) < 0 ||
-	    socketpair(AF_UNIX, type, 0, s->front) < 0)
+	    socketpair(AF_UNIX, type, 0, s->front) < 0 ||
+	    socketpair(AF_UNIX, type, 0, s->probe) < 0)
 		return -errno;
 	return 0;
 }
@@ -67,6 +70,8 @@ static int run_front(struct km_daemon *d, struct sockets *s)
 
 	rename_process("kmendd-front");
 	close_ours(s->actor, 2);
+	close_ours(s->probe, 2);
+	close_ours(&d->notify_fd, 1);
 	close_ours(&s->front[1], 1);
 	close_ours(&d->engine_fd, 1);
 	close_ours(&d->journal_fd, 1);
@@ -95,16 +100,61 @@ static int check_leaks(int r)
 	return r;
 }
 
+static int read_config(void *userdata, struct km_config **ret)
+{
+	km_autofree(km_texts_clear) struct km_texts texts = { 0 };
+	km_autofree(km_set_clear) struct km_set set = { 0 };
+	struct km_daemon *d = userdata;
+	struct km_error err;
+	int r = km_setup_read_texts(&d->opts, &texts, &err);
+
+	if (r == 0)
+		r = km_texts_compile(&texts, &err, &set);
+	if (r == 0)
+		*ret = km_take(set.config);
+	return r;
+}
+
+static int run_prober(struct km_daemon *d, struct sockets *s)
+{
+	struct km_prober_opts opts = {
+		.config = d->set.config,
+		.engine_sock = s->probe[0],
+		.notify_fd = d->notify_fd,
+		.read_config = read_config,
+		.userdata = d,
+	};
+	int r;
+
+	rename_process("kmendd-prober");
+	close_ours(s->actor, 2);
+	close_ours(s->front, 2);
+	close_ours(&s->probe[1], 1);
+	close_ours(&d->listen_fd, 1);
+	close_ours(&d->engine_fd, 1);
+	close_ours(&d->journal_fd, 1);
+	close_ours(&d->lock_fd, 1);
+	opts.cgroup_dir = km_setup_probe_join(d);
+	r = d->root ? km_privilege_drop(&d->prober, false) : 0;
+	if (r == 0)
+		r = km_prober_run(&opts);
+	if (r < 0)
+		km_log(KM_ERR, "prober ends: %s", strerror(-r));
+	return check_leaks(r < 0);
+}
+
 static int run_engine(struct km_daemon *d, struct sockets *s)
 {
 	rename_process("kmendd-engine");
 	setpriority(PRIO_PROCESS, 0, NICE_ENGINE);
 	close_ours(&s->actor[0], 1);
 	close_ours(&s->front[0], 1);
+	close_ours(&s->probe[0], 1);
+	close_ours(&d->notify_fd, 1);
 	close_ours(&d->listen_fd, 1);
 	close_ours(&d->journal_fd, 1);
 	close_ours(&d->lock_fd, 1);
-	return check_leaks(km_engine_run(d, s->actor[1], s->front[1]));
+	return check_leaks(km_engine_run(d, s->actor[1], s->front[1], s->probe[1]));
 }
 
 static int spawn(struct km_daemon *d, struct sockets *s,
@@ -123,8 +173,8 @@ static int spawn(struct km_daemon *d, struct sockets *s,
 int km_daemon_run(const struct km_daemon_opts *opts)
 {
 	struct km_daemon d;
-	struct sockets s = { { -1, -1 }, { -1, -1 } };
-	struct km_guardian g = { .d = &d, .engine_pid = -1, .front_pid = -1 };
+	struct sockets s = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
+	struct km_guardian g = { .d = &d, .engine_pid = -1, .front_pid = -1, .prober_pid = -1 };
 	int r;
 
 	km_log_open("kmendd", KM_INFO);
@@ -135,10 +185,13 @@ int km_daemon_run(const struct km_daemon_opts *opts)
 	r = make_sockets(&s);
 	if (r == 0)
 		g.front_pid = spawn(&d, &s, run_front);
+	if (g.front_pid > 0 && km_prober_needed(d.set.config))
+		g.prober_pid = spawn(&d, &s, run_prober);
 	if (g.front_pid > 0)
 		g.engine_pid = spawn(&d, &s, run_engine);
 	if (g.engine_pid > 0) {
 		close_ours(s.front, 2);
+		close_ours(s.probe, 2);
 		close_ours(&s.actor[1], 1);
 		g.engine_sock = s.actor[0];
 		setpriority(PRIO_PROCESS, 0, NICE_ACTOR);

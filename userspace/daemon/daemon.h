@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The daemon: three processes around one pipeline.
+/* The daemon: three or four processes around one pipeline.
  *
  *   actor   the main process: root, phase 8, the watchdog, and the end of the others
  *   engine  phases 1 to 7, 9, 10: drops to the user kmend once programs are loaded
  *   front   the listening socket: user kmend-front, seccomp, no files
+ *   prober  health checks, if any are defined: user kmend-probe, no right at all
  *
- * The three share one fate: when one ends, the others end in order and the supervisor (systemd)
+ * They share one fate: when one ends, the others end in order and the supervisor (systemd)
  * starts them anew; supervised services live on and are adopted. */
 #ifndef KM_DAEMON_H
 #define KM_DAEMON_H

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "daemon/privilege.h"
+#include "health/prober.h"
 
 /* Each wake-up costs some 50 us on an idle host: no more often than the watchdog needs. */
 #define ALIVE_PERIOD_NS      (4 * KM_NS_PER_S)
@@ -178,6 +179,10 @@ static int reload(struct km_engine *e)
 		km_log(KM_ERR, "reload refused, the old set stays in force: %s", e->refused);
 	} else {
 		km_log(KM_NOTICE, "reloaded: %zu rules", km_pipeline_rules(e->pipeline)->count);
+		if (km_prober_needed(km_pipeline_config(e->pipeline)) &&
+		    !km_prober_needed(e->d->set.config))
+			km_log(KM_WARNING, "there were no health checks at the start: they begin "
+			                   "when kmendd is started again");
 	}
 	return 0;
 }
@@ -203,6 +208,8 @@ static int wire(struct km_engine *e)
 		r = km_loop_add(e->loop, e->actor_sock, EPOLLIN, km_engine_actor, e);
 	if (r == 0)
 		r = km_loop_add(e->loop, e->front_sock, EPOLLIN, km_engine_front, e);
+	if (r == 0 && km_prober_needed(e->d->set.config))
+		r = km_loop_add(e->loop, e->prober_sock, EPOLLIN, km_engine_prober, e);
 	if (r == 0)
 		r = km_loop_timer(e->loop, ALIVE_PERIOD_NS, on_alive, e, &timer);
 	return r;
@@ -358,9 +365,12 @@ static void engine_end(struct km_engine *e)
 	km_loop_free(e->loop);
 }
 
-int km_engine_run(struct km_daemon *d, int actor_sock, int front_sock)
+int km_engine_run(struct km_daemon *d, int actor_sock, int front_sock, int prober_sock)
 {
-	struct km_engine e = { .d = d, .actor_sock = actor_sock, .front_sock = front_sock };
+	struct km_engine e = { .d = d,
+		               .actor_sock = actor_sock,
+		               .front_sock = front_sock,
+		               .prober_sock = prober_sock };
 	int r = prepare(&e);
 
 	if (r == 0)

@@ -41,7 +41,7 @@ struct km_engine {
 	struct km_pipeline *pipeline;
 	struct km_history *history; /* NULL where nothing can be written */
 	struct km_clients *clients;
-	int actor_sock, front_sock;
+	int actor_sock, front_sock, prober_sock;
 	bool actor_ready;
 	bool feeding; /* records that arrive while one is fed are refused: a bug */
 	uint64_t records, bad, decisions;
@@ -63,7 +63,7 @@ struct km_engine {
 };
 
 /* Runs until told to stop; exit status of the process. */
-int km_engine_run(struct km_daemon *d, int actor_sock, int front_sock);
+int km_engine_run(struct km_daemon *d, int actor_sock, int front_sock, int prober_sock);
 
 /* The one way in: streams, evidence, pipeline, outputs. */
 int km_engine_feed(struct km_engine *e, const void *raw, size_t len);
@@ -72,6 +72,9 @@ uint64_t km_engine_realtime_ns(const struct km_engine *e, uint64_t t_ns);
 /* engine_act.c: what comes out goes to the actor, history and log. */
 int km_engine_output(struct km_engine *e, const struct km_output *o);
 int km_engine_actor(void *userdata, int fd, uint32_t events);
+
+/* engine_health.c: what the prober says. */
+int km_engine_prober(void *userdata, int fd, uint32_t events);
 
 /* engine_control.c: the front's requests and streams. */
 int km_engine_front(void *userdata, int fd, uint32_t events);

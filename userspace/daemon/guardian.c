@@ -21,13 +21,13 @@
 /* Engine and front get so long to end in order. */
 #define END_TIMEOUT_MS 10000
 
-/* Engine and front ended? Their exit is looked at here, services are the actor's to reap. */
+/* One of the others ended? Their exit is looked at here, services are the actor's to reap. */
 static void check_children(struct km_guardian *g)
 {
-	static const char *const name[] = { "engine", "front" };
-	int *const pid[] = { &g->engine_pid, &g->front_pid };
+	static const char *const name[] = { "engine", "front", "prober" };
+	int *const pid[] = { &g->engine_pid, &g->front_pid, &g->prober_pid };
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < KM_ARRAY_SIZE(pid); i++) {
 		int status;
 
 		if (*pid[i] <= 0 || waitpid(*pid[i], &status, WNOHANG) != *pid[i])
@@ -60,6 +60,8 @@ static int on_signal(void *userdata, int fd, uint32_t signo)
 	if (signo == SIGHUP) {
 		if (g->engine_pid > 0)
 			kill(g->engine_pid, SIGHUP);
+		if (g->prober_pid > 0)
+			kill(g->prober_pid, SIGHUP);
 		return 0;
 	}
 	g->stopping = true;
@@ -155,6 +157,7 @@ static int start_actor(struct km_guardian *g)
 		.cgroup_root = d->cgroup_root[0] ? d->cgroup_root : NULL,
 		.memory_root = d->memory_root[0] ? d->memory_root : NULL,
 		.pids_root = d->pids_root[0] ? d->pids_root : NULL,
+		.notify_path = d->notify_path[0] ? d->notify_path : NULL,
 	};
 	int r = 0;
 
@@ -241,6 +244,7 @@ void km_guardian_end(struct km_guardian *g)
 	switch_stats(g, false);
 	end_child(&g->engine_pid);
 	end_child(&g->front_pid);
+	end_child(&g->prober_pid);
 	g->actor = km_actor_free(g->actor);
 	g->paused = km_policy_free(g->paused);
 	g->loop = km_loop_free(g->loop);

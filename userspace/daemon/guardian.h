@@ -11,7 +11,7 @@ struct km_guardian {
 	struct km_loop *loop;
 	struct km_actor *actor;   /* NULL: observe only */
 	struct km_policy *paused; /* the policy where nothing may be acted on */
-	int engine_pid, front_pid;
+	int engine_pid, front_pid, prober_pid;
 	int engine_sock;
 	int check_fd;            /* the timer of what is looked at now and then */
 	uint64_t engine_seen_ns; /* where there is no actor */

@@ -18,6 +18,7 @@
 /* Where no account exists (a first try without install): numbers that Debian gives to nobody. */
 #define ENGINE_UID 64998
 #define FRONT_UID  64999
+#define PROBER_UID 64997
 
 static int add_text(struct km_texts *t, enum km_text_kind kind, const char *file, const char *bytes,
                     size_t len)
@@ -258,6 +259,43 @@ static int listen_control(struct km_daemon *d)
 	return 0;
 }
 
+/* Whoever sends there is told by the kernel, not by what is sent. */
+static int listen_notify(struct km_daemon *d)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	km_autoclose int fd = -1;
+	int on = 1;
+
+	if (!km_config_has_check(d->set.config, KM_CHECK_WATCHDOG))
+		return 0;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	snprintf(d->notify_path, sizeof(d->notify_path), "%s/notify", d->opts.run);
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+		return -errno;
+	if (!km_copy(a.sun_path, sizeof(a.sun_path), d->notify_path))
+		return -ENAMETOOLONG;
+	if (unlink(a.sun_path) < 0 && errno != ENOENT)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) < 0 || chmod(a.sun_path, 0666) < 0)
+		return -errno;
+	d->notify_fd = km_take_fd(&fd);
+	return 0;
+}
+
+static void setup_probes(struct km_daemon *d)
+{
+	int r = km_setup_probe_cgroup(d);
+
+	if (r < 0)
+		km_log(KM_WARNING, "exec health checks do not run: no cgroups of their own: %s",
+		       strerror(-r));
+	r = listen_notify(d);
+	if (r < 0) {
+		d->notify_path[0] = '\0';
+		km_log(KM_WARNING, "watchdogs are not heard: %s", strerror(-r));
+	}
+}
+
 static void find_users(struct km_daemon *d)
 {
 	const struct group *gr = getgrnam(d->set.config->settings.socket_group);
@@ -265,6 +303,7 @@ static void find_users(struct km_daemon *d)
 	d->readers_gid = gr ? gr->gr_gid : UINT32_MAX;
 	km_privilege_user("kmend", ENGINE_UID, &d->engine);
 	km_privilege_user("kmend-front", FRONT_UID, &d->front);
+	km_privilege_user("kmend-probe", PROBER_UID, &d->prober);
 }
 
 int km_setup_begin(const struct km_daemon_opts *opts, struct km_daemon *d)
@@ -274,6 +313,7 @@ int km_setup_begin(const struct km_daemon_opts *opts, struct km_daemon *d)
 	*d = (struct km_daemon){ .opts = *opts,
 		                 .lock_fd = -1,
 		                 .listen_fd = -1,
+		                 .notify_fd = -1,
 		                 .journal_fd = -1,
 		                 .engine_fd = -1,
 		                 .root = geteuid() == 0,
@@ -288,6 +328,7 @@ int km_setup_begin(const struct km_daemon_opts *opts, struct km_daemon *d)
 	r = km_setup_cgroups(d);
 	if (r < 0)
 		observe_only(d, "supervised commands cannot have cgroups of their own", r);
+	setup_probes(d);
 	km_setup_pins(d);
 	r = listen_control(d);
 	if (r < 0) {
@@ -312,9 +353,12 @@ void km_setup_end(struct km_daemon *d)
 	km_setup_cgroups_end(d);
 	if (d->listen_fd >= 0)
 		unlink_in_run(d, "control.sock");
+	if (d->notify_fd >= 0)
+		unlink_in_run(d, "notify");
 	if (d->lock_fd >= 0)
 		unlink_in_run(d, "kmendd.lock");
 	km_close(&d->listen_fd);
+	km_close(&d->notify_fd);
 	km_close(&d->engine_fd);
 	km_close(&d->journal_fd);
 	km_close(&d->lock_fd);

@@ -16,13 +16,14 @@ struct km_daemon {
 	struct km_daemon_opts opts;
 	struct km_texts texts; /* configuration, policy, rules as read */
 	struct km_set set;     /* compiled */
-	struct km_user engine, front;
+	struct km_user engine, front, prober;
 	uint32_t readers_gid; /* may read through the control socket; UINT32_MAX: root only */
 	bool root;
 	bool observe_only; /* nothing may be acted on, for REASON */
 	char reason[256];
 	int lock_fd;
 	int listen_fd;
+	int notify_fd;  /* where commands say that they live; -1: none has to */
 	int journal_fd; /* state/journal, root's; -1: cannot be written */
 	int engine_fd;  /* state/engine, the engine's; -1: cannot be written */
 	char engine_dir[KM_PATH_MAX];
@@ -31,6 +32,8 @@ struct km_daemon {
 	char cgroup_root[KM_PATH_MAX];
 	char memory_root[KM_PATH_MAX]; /* empty on pure v2 */
 	char pids_root[KM_PATH_MAX];
+	char probe_root[KM_PATH_MAX]; /* cgroups of exec checks, the prober's; empty: none */
+	char notify_path[KM_PATH_MAX];
 	uint64_t started_ns;
 };
 
@@ -49,6 +52,10 @@ int km_setup_pause(struct km_texts *t);
 /* cgroups.c: directories for supervised commands; 0 or an errno that leaves them empty. */
 int km_setup_cgroups(struct km_daemon *d);
 void km_setup_cgroups_end(struct km_daemon *d);
+/* For the prober: 0, or an errno that leaves exec checks without cgroups. */
+int km_setup_probe_cgroup(struct km_daemon *d);
+/* Called by the prober as root: into its own cgroup there; a descriptor of its parent or -1. */
+int km_setup_probe_join(const struct km_daemon *d);
 /* pins.c: a directory on a bpffs; leaves pin_dir empty where there can be none. */
 void km_setup_pins(struct km_daemon *d);
 void km_setup_pins_end(struct km_daemon *d);

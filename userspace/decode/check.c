@@ -180,6 +180,19 @@ bool km_check_probe(const void *raw, size_t len)
 	return p->type < KM_RAW_MAX_TYPE && p->available <= 1;
 }
 
+#define BELIEVE_MAX_NS (24 * 3600 * KM_NS_PER_S)
+#define LIFE_MAX_S     (1000ULL * 366 * 86400)
+
+bool km_check_health(const void *raw, size_t len)
+{
+	const struct km_raw_health *h = raw;
+
+	(void)len;
+	return h->health < KM_HEALTH_MAX && h->latency_ns <= BELIEVE_MAX_NS &&
+	       h->believe_ns <= BELIEVE_MAX_NS && h->life_s <= LIFE_MAX_S && h->service[0] != 0 &&
+	       h->check[0] != 0;
+}
+
 /* Slot and content are the table's to check: it knows its own rows. */
 bool km_check_state(const void *raw, size_t len)
 {

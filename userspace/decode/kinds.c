@@ -58,6 +58,9 @@ const struct km_kind km_kinds[] = {
 	{ KM_RAW_SAID, sizeof(struct km_raw_said), true, "said", { }, km_check_said, NULL },
 	{ KM_RAW_VALUE, sizeof(struct km_raw_value), true, "value",
 	  { }, km_check_value, km_write_value },
+	{ KM_RAW_HEALTH, sizeof(struct km_raw_health), false, "health",
+	  { STRING(struct km_raw_health, service), STRING(struct km_raw_health, check),
+	    STRING(struct km_raw_health, reason) }, km_check_health, km_write_health },
 	{ }
 };
 /* clang-format on */

@@ -45,6 +45,7 @@ bool km_check_loss(const void *raw, size_t len);
 bool km_check_outcome(const void *raw, size_t len);
 bool km_check_command(const void *raw, size_t len);
 bool km_check_probe(const void *raw, size_t len);
+bool km_check_health(const void *raw, size_t len);
 bool km_check_state(const void *raw, size_t len);
 bool km_check_said(const void *raw, size_t len);
 bool km_check_value(const void *raw, size_t len);
@@ -68,6 +69,7 @@ void km_write_loss(const struct km_signal *s, struct km_json_writer *w);
 void km_write_outcome(const struct km_signal *s, struct km_json_writer *w);
 void km_write_command(const struct km_signal *s, struct km_json_writer *w);
 void km_write_probe(const struct km_signal *s, struct km_json_writer *w);
+void km_write_health(const struct km_signal *s, struct km_json_writer *w);
 void km_write_state(const struct km_signal *s, struct km_json_writer *w);
 void km_write_value(const struct km_signal *s, struct km_json_writer *w);
 

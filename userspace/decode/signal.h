@@ -31,6 +31,7 @@ struct km_signal {
 		struct km_raw_outcome outcome;
 		struct km_raw_command command;
 		struct km_raw_probe probe;
+		struct km_raw_health health;
 		const struct km_raw_text *text;
 		const struct km_raw_state *state;
 		const struct km_raw_said *said;

@@ -257,6 +257,17 @@ void km_write_command(const struct km_signal *s, struct km_json_writer *w)
 	km_jw_ku64(w, "tgid", s->command.tgid);
 }
 
+void km_write_health(const struct km_signal *s, struct km_json_writer *w)
+{
+	const struct km_raw_health *h = &s->health;
+
+	km_jw_kstring(w, "service", h->service);
+	km_jw_kstring(w, "check", h->check);
+	km_jw_kstring(w, "health", km_health_names[h->health]);
+	km_jw_ku64(w, "latency_ns", h->latency_ns);
+	km_jw_kstring(w, "reason", h->reason);
+}
+
 void km_write_probe(const struct km_signal *s, struct km_json_writer *w)
 {
 	km_jw_kstring(w, "of", km_signal_name((uint16_t)s->probe.type));

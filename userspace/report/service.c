@@ -49,6 +49,62 @@ static bool of_service(enum km_resource r)
 	return sig < KM_SIG_MAX && km_catalogue[sig].entities & 1U << KM_ENTITY_SERVICE;
 }
 
+static const struct km_service_def *def_of(const struct km_view *v, const struct km_service *s)
+{
+	const struct km_service_def *d = km_config_service(v->config, s->name);
+
+	return d && s->defined && (uint32_t)d->kind == s->kind ? d : NULL;
+}
+
+static bool has_checks(const struct km_view *v, const struct km_service *s)
+{
+	const struct km_service_def *d = def_of(v, s);
+
+	return d && d->check_count;
+}
+
+static void write_check(const struct km_view *v, const struct km_service *s,
+                        const struct km_health_check *def, struct km_json_writer *w)
+{
+	const struct km_check_state *c = km_attribute_check(v->attribute, s->id, def->name);
+
+	km_jw_object(w);
+	km_jw_kstring(w, "name", def->name);
+	km_jw_kstring(w, "kind", km_check_kind_names[def->kind]);
+	km_jw_kstring(w, "target", def->argv ? def->argv[0] : def->target);
+	km_jw_kstring(w, "health", km_health_names[c ? c->health : KM_HEALTH_UNKNOWN]);
+	km_jw_kstring(w, "reason", c ? c->reason : "no result yet");
+	km_jw_kknown(w, "latency_ns", c ? c->latency_ns : KM_UNKNOWN);
+	km_jw_kknown(w, "certificate_days_left",
+	             !c || !c->life_s        ? KM_UNKNOWN
+	             : c->used_s < c->life_s ? (c->life_s - c->used_s) / 86400
+	                                     : 0);
+	km_jw_end_object(w);
+}
+
+/* What the definition says, and how its checks stand. */
+static void write_definition(const struct km_view *v, const struct km_service *s,
+                             struct km_json_writer *w)
+{
+	const struct km_service_def *d = def_of(v, s);
+
+	km_jw_key(w, "labels");
+	km_jw_object(w);
+	for (size_t i = 0; d && i < d->label_count; i++)
+		km_jw_kstring(w, d->labels[i].name, d->labels[i].value);
+	km_jw_end_object(w);
+	km_jw_key(w, "needs");
+	km_jw_array(w);
+	for (size_t i = 0; d && i < d->need_count; i++)
+		km_jw_string(w, v->config->services[d->needs[i]].name);
+	km_jw_end_array(w);
+	km_jw_key(w, "checks");
+	km_jw_array(w);
+	for (size_t i = 0; d && i < d->check_count; i++)
+		write_check(v, s, &d->checks[i], w);
+	km_jw_end_array(w);
+}
+
 static void write_row(const struct km_view *v, const struct km_service *s, struct km_json_writer *w)
 {
 	const struct km_forecast *f = km_nearest_forecast(v, s->id);
@@ -57,6 +113,7 @@ static void write_row(const struct km_view *v, const struct km_service *s, struc
 	km_jw_kstring(w, "kind", km_service_kind_names[s->kind]);
 	km_jw_kbool(w, "defined", s->defined);
 	km_jw_kstring(w, "state", km_service_state_names[s->state]);
+	km_jw_kstring(w, "health", has_checks(v, s) ? km_health_names[s->health] : NULL);
 	km_jw_kbool(w, "quarantined", km_decide_quarantined(v->decide, s->id));
 	km_jw_ku64(w, "for_s",
 	           v->now_ns > s->since_ns ? (v->now_ns - s->since_ns) / KM_NS_PER_S : 0);
@@ -165,6 +222,7 @@ static int show(struct km_request *rq)
 	km_jw_key(rq->w, "service");
 	km_jw_object(rq->w);
 	write_row(rq->view, s, rq->w);
+	write_definition(rq->view, s, rq->w);
 	write_counts(s, rq->w);
 	write_ending(&s->last, rq->view->now_ns, rq->w);
 	write_forecasts(rq->view, s, rq->w);

@@ -95,6 +95,31 @@ static void instances_are_numbered_services_of_one_group(void **state)
 	assert_int_equal(d->stop_signal, SIGQUIT);
 }
 
+static void health_checks_are_read_with_their_defaults(void **state)
+{
+	km_autofree(km_config_freep) struct km_config *c =
+		compile(S("{\"name\":\"w\",\"unit\":\"w@%i.service\",\"instances\":2,\"health\":["
+	                  "{\"tcp\":\"127.0.0.1:808%i\",\"every\":\"500ms\"},"
+	                  "{\"http\":\"https://w%i.example:8443/x\",\"address\":\"[::1]:844%i\","
+	                  "\"certificate\":\"any\",\"name\":\"page\"}]}"),
+	                NULL);
+	const struct km_service_def *d = km_config_service(c, "w@2");
+
+	(void)state;
+	assert_string_equal(d->match, "w@2.service");
+	assert_int_equal(d->check_count, 2);
+	assert_string_equal(d->checks[0].name, "tcp");
+	assert_string_equal(d->checks[0].target, "127.0.0.1:8082");
+	assert_true(d->checks[0].timeout_ns == 500 * KM_NS_PER_MS);
+	assert_int_equal(d->checks[0].rise, 2);
+	assert_int_equal(d->checks[0].fall, 3);
+	assert_string_equal(d->checks[1].name, "page");
+	assert_string_equal(d->checks[1].target, "https://w2.example:8443/x");
+	assert_string_equal(d->checks[1].address, "[::1]:8442");
+	assert_true(d->checks[1].any_certificate);
+	assert_true(d->checks[1].every_ns == 10 * KM_NS_PER_S);
+}
+
 static void ranks_rise_along_needs(void **state)
 {
 	km_autofree(km_config_freep) struct km_config *c =
@@ -178,6 +203,64 @@ static const struct {
 	{ { S(A("a", ",\"labels\":{\"a\":1}")) }, "value must be a string", "kmend.json" },
 	{ { S(A("a", ",\"instances\":65")) }, "from 1 to 64", "kmend.json" },
 	{ { S(A("a", ",\"instances\":2")) }, "the same cgroup as service \"a@1\"", "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"tcp\":\"localhost:80\"}]")) },
+	  "must be like 127.0.0.1:80",
+	  "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"tcp\":\"127.0.0.1:0\"}]")) },
+	  "must be like 127.0.0.1:80",
+	  "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"tcp\":\"[::1]:65536\"}]")) },
+	  "must be like 127.0.0.1:80",
+	  "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"unix\":\"127.0.0.1:80\"}]")) },
+	  "must be an absolute path",
+	  "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"every\":\"1s\"}]")) },
+	  "nothing says what is checked",
+	  "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"tcp\":\"127.0.0.1:1\",\"redis\":\"127.0.0.1:1\"}]")) },
+	  "both \"tcp\" and \"redis\" in one check",
+	  "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"tcp\":\"127.0.0.1:1\",\"status\":200}]")) },
+	  "\"status\" applies only to \"http\"",
+	  "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"http\":\"http://web.example/\"}]")) },
+	  "no resolver is asked",
+	  "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"http\":\"http://user@127.0.0.1/\"}]")) },
+	  "must be like http://127.0.0.1:8080/path",
+	  "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"http\":\"ftp://127.0.0.1/\"}]")) },
+	  "must be like http://127.0.0.1:8080/path",
+	  "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"http\":\"http://127.0.0.1/\",\"body\":\"(\"}]")) },
+	  "no valid pattern, at character 1",
+	  "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"dns\":\"127.0.0.1:53\"}]")) },
+	  "\"dns\" needs \"query\"",
+	  "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"dns\":\"127.0.0.1:53\",\"query\":\"a..b\"}]")) },
+	  "without a dot at its end",
+	  "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"udp\":\"127.0.0.1:53\"}]")) },
+	  "\"udp\" needs \"send\"",
+	  "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"file\":\"/x\"}]")) },
+	  "\"file\" needs \"within\"",
+	  "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"watchdog\":\"5s\"}]")) },
+	  "applies only to a \"command\"",
+	  "kmend.json" },
+	{ { S(A("a",
+	        ",\"health\":[{\"tcp\":\"127.0.0.1:1\",\"every\":\"1s\",\"timeout\":\"2s\"}]")) },
+	  "\"timeout\" is longer than \"every\"",
+	  "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"tcp\":\"127.0.0.1:1\"},{\"tcp\":\"127.0.0.1:2\"}]")) },
+	  "two checks of the service are called \"tcp\"",
+	  "kmend.json" },
+	{ { S(A("a", ",\"health\":[{\"exec\":[\"x\"]}]")) },
+	  "the program must be an absolute path",
+	  "kmend.json" },
 	{ { S("{\"name\":\"a\",\"command\":[\"/x\"],\"stop_signal\":\"SIGSEGV\"}") },
 	  "SIGSEGV",
 	  "kmend.json" },
@@ -230,6 +313,7 @@ int main(void)
 		cmocka_unit_test(labels_are_kept_as_written),
 		cmocka_unit_test(a_found_service_is_adopted_by_one_line),
 		cmocka_unit_test(instances_are_numbered_services_of_one_group),
+		cmocka_unit_test(health_checks_are_read_with_their_defaults),
 		cmocka_unit_test(ranks_rise_along_needs),
 		cmocka_unit_test(many_ways_to_one_service_cost_no_more_than_one),
 		cmocka_unit_test(what_is_wrong_is_refused_in_its_file),

@@ -45,6 +45,10 @@ static void *make_good(const struct km_kind *kind)
 		((struct km_raw_cgroup *)raw)->path[0] = '/';
 	if (kind->type == KM_RAW_OUTCOME)
 		((struct km_raw_outcome *)raw)->service[0] = 's';
+	if (kind->type == KM_RAW_HEALTH) {
+		((struct km_raw_health *)raw)->service[0] = 's';
+		((struct km_raw_health *)raw)->check[0] = 'c';
+	}
 	if (kind->type == KM_RAW_STATE) {
 		((struct km_raw_state *)raw)->row_size = 16;
 		((struct kmend_hdr *)raw)->size = sizeof(struct km_raw_state) + 16;
@@ -253,6 +257,27 @@ static void enums_beyond_their_end_are_refused(void **state)
 	assert_int_equal(decode(&s), -EBADMSG);
 }
 
+static void a_health_record_names_service_and_check(void **state)
+{
+	struct km_signal s;
+	struct km_raw_health *h = make(KM_RAW_HEALTH, sizeof(*h));
+
+	(void)state;
+	assert_int_equal(decode(&s), -EBADMSG);
+	h->service[0] = 'x';
+	assert_int_equal(decode(&s), -EBADMSG);
+	h->check[0] = 'y';
+	assert_int_equal(decode(&s), 0);
+	h->health = KM_HEALTH_MAX;
+	assert_int_equal(decode(&s), -EBADMSG);
+	h->health = KM_UNHEALTHY;
+	h->believe_ns = UINT64_MAX;
+	assert_int_equal(decode(&s), -EBADMSG);
+	h->believe_ns = 0;
+	h->life_s = UINT64_MAX;
+	assert_int_equal(decode(&s), -EBADMSG);
+}
+
 static void a_signal_number_is_one_that_exists(void **state)
 {
 	struct km_signal s;
@@ -427,6 +452,7 @@ int main(void)
 		cmocka_unit_test(text_pieces_stay_inside_their_total),
 		cmocka_unit_test(a_text_piece_is_at_most_its_maximum),
 		cmocka_unit_test(enums_beyond_their_end_are_refused),
+		cmocka_unit_test(a_health_record_names_service_and_check),
 		cmocka_unit_test(a_signal_number_is_one_that_exists),
 		cmocka_unit_test(a_cgroup_has_a_path_and_a_number),
 		cmocka_unit_test(a_process_found_by_pidfile_names_its_service),

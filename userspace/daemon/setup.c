@@ -97,7 +97,7 @@ static int add_services(struct km_texts *t, const char *config, struct km_error 
 		         strerror(-r));
 		return r;
 	}
-	for (char **n = names; *n && r == 0; n++) {
+	for (char **n = names; n && *n && r == 0; n++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, *n);
 		r = add_file(t, KM_TEXT_SERVICES, AT_FDCWD, path, err);
 	}

@@ -198,8 +198,8 @@ static unsigned long peak_kib(const struct world *w)
 	snprintf(path, sizeof(path), "/proc/%d/status", w->pid);
 	f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmHWM: %lu", &kib) == 1)
-			break;
+		if (strncmp(line, "VmHWM:", 6) == 0)
+			kib = strtoul(line + 6, NULL, 10);
 	if (f)
 		fclose(f);
 	return kib;

@@ -72,7 +72,7 @@ static void a_check_has_its_own_place_in_the_period_and_keeps_it(void **state)
 static void what_is_due_first_comes_first(void **state)
 {
 	struct km_check checks[64] = { 0 };
-	struct km_check *heap[64];
+	struct km_check *heap[64] = { NULL };
 	struct km_prober p = { .heap = heap };
 	uint64_t last = 0;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/text.h"
 #include "cli.h"
+#include "backtest.h"
 #include "rule_check.h"
 #include "rule_test.h"
 
@@ -186,6 +187,11 @@ const struct km_cmd km_rule_cmds[] = {
 	  "rules in force, and why a new set was refused" },
 	{ "show", show, "ID", "conditions, plan, guardrails and lines of one rule" },
 	{ "check", check, "PATH...", "errors and warnings with file:line and remedy (offline)" },
+	{ "backtest", km_rule_backtest,
+	  "RULES --trace FILE... [--policy FILE] [--as-written] [--decisions]",
+	  "recorded history through rules: what they would have done (offline)" },
+	{ "diff", km_rule_diff, "OLD NEW --trace FILE... [--policy FILE] [--as-written]",
+	  "what a change of rules would have changed in what is done (offline)" },
 	{ "test", test, "PATH...", "unit tests of rules, and what they leave out (offline)" },
 	{ 0 },
 };

@@ -15,12 +15,6 @@ struct testing {
 	struct km_rule_test_sum *sum;
 };
 
-static const char *const op_names[] = {
-	[KM_COND_ALL] = "all",           [KM_COND_ANY] = "any",     [KM_COND_NOT] = "not",
-	[KM_COND_FORECAST] = "forecast", [KM_COND_EVENT] = "event", [KM_COND_STATE] = "state",
-	[KM_COND_LEVEL] = "level",
-};
-
 static void say_error(struct testing *t, const struct km_error *e)
 {
 	char line[4 * sizeof(*e)];
@@ -65,13 +59,13 @@ static void say_uncovered(struct testing *t, const char *file, const struct km_c
 	if (t->json) {
 		km_jw_object(t->json);
 		km_jw_ku64(t->json, "line", c->line);
-		km_jw_kstring(t->json, "condition", op_names[c->op]);
+		km_jw_kstring(t->json, "condition", km_cond_op_names[c->op]);
 		km_jw_kstring(t->json, "never", never);
 		km_jw_end_object(t->json);
 		return;
 	}
 	fprintf(t->text, "%s:%u: no test saw this %s %s\n",
-	        km_text_escape(file, path, sizeof(path)), c->line, op_names[c->op], never);
+	        km_text_escape(file, path, sizeof(path)), c->line, km_cond_op_names[c->op], never);
 }
 
 static void say_tree(struct testing *t, const char *file, const struct km_cond *tree,

@@ -20,27 +20,9 @@
 #define FRONT_UID  64999
 #define PROBER_UID 64997
 
-static int add_text(struct km_texts *t, enum km_text_kind kind, const char *file, const char *bytes,
-                    size_t len)
-{
-	struct km_raw_text piece = { .kind = kind, .total = (uint32_t)len };
-	struct km_text *x;
-	int r;
-
-	km_copy(piece.file, sizeof(piece.file), file);
-	r = km_texts_add(t, &piece); /* an empty first piece makes room */
-	if (r < 0)
-		return r;
-	x = &t->text[t->count - 1];
-	memcpy(x->bytes, bytes, len);
-	x->bytes[len] = '\0';
-	x->len = len;
-	return 0;
-}
-
 static int add_rule(void *userdata, const char *file, const char *text, size_t len)
 {
-	return add_text(userdata, KM_TEXT_RULE, file, text, len);
+	return km_texts_put(userdata, KM_TEXT_RULE, file, text, len);
 }
 
 static int add_file(struct km_texts *t, enum km_text_kind kind, int dir_fd, const char *path,
@@ -49,7 +31,7 @@ static int add_file(struct km_texts *t, enum km_text_kind kind, int dir_fd, cons
 	km_autofree(km_buf_freep) struct km_buf *text = NULL;
 	int r = km_fs_read_trusted(dir_fd, path, KM_CONFIG_BYTES_MAX, err, &text);
 
-	return r < 0 ? r : add_text(t, kind, path, km_buf_text(text), text->len);
+	return r < 0 ? r : km_texts_put(t, kind, path, km_buf_text(text), text->len);
 }
 
 static int add_rules(struct km_texts *t, const char *dir, struct km_error *err)
@@ -235,7 +217,7 @@ int km_setup_pause(struct km_texts *t)
 		t->text[i].len = t->text[i].total = sizeof(pause) - 1;
 		return 0;
 	}
-	return add_text(t, KM_TEXT_POLICY, "(observe only)", pause, sizeof(pause) - 1);
+	return km_texts_put(t, KM_TEXT_POLICY, "(observe only)", pause, sizeof(pause) - 1);
 }
 
 static int listen_control(struct km_daemon *d)

@@ -432,6 +432,11 @@ int km_pipeline_feed(struct km_pipeline *p, const void *raw, size_t len)
 	return r < 0 ? r : drain(p);
 }
 
+void km_pipeline_expect_end(struct km_pipeline *p, uint64_t service_id, uint64_t within_ns)
+{
+	km_attribute_expect_end(p->attribute, service_id, p->meta->now_ns + within_ns);
+}
+
 void km_pipeline_listen(struct km_pipeline *p, km_match_ear ear, void *userdata)
 {
 	km_matcher_listen(p->matcher, ear, userdata);

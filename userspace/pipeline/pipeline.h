@@ -58,6 +58,10 @@ const struct km_error *km_pipeline_refused(const struct km_pipeline *p);
 /* As km_matcher_listen(). */
 void km_pipeline_listen(struct km_pipeline *p, km_match_ear ear, void *userdata);
 
+/* Somebody else than this pipeline's decisions is about to end the service, on kmend's behalf: for
+ * histories in which other rules did. */
+void km_pipeline_expect_end(struct km_pipeline *p, uint64_t service_id, uint64_t within_ns);
+
 /* For the report phase. */
 const struct km_attribute *km_pipeline_attribute(const struct km_pipeline *p);
 const struct km_predict *km_pipeline_predict(const struct km_pipeline *p);

@@ -67,6 +67,24 @@ int km_texts_add(struct km_texts *t, const struct km_raw_text *piece)
 	return r;
 }
 
+int km_texts_put(struct km_texts *t, enum km_text_kind kind, const char *file, const char *bytes,
+                 size_t len)
+{
+	struct km_raw_text piece = { .kind = kind, .total = (uint32_t)len };
+	struct km_text *x;
+	int r;
+
+	km_copy(piece.file, sizeof(piece.file), file);
+	r = km_texts_add(t, &piece); /* an empty first piece makes room */
+	if (r < 0)
+		return r;
+	x = &t->text[t->count - 1];
+	memcpy(x->bytes, bytes, len);
+	x->bytes[len] = '\0';
+	x->len = len;
+	return 0;
+}
+
 void km_set_clear(struct km_set *s)
 {
 	km_rules_free(s->rules);

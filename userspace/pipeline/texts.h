@@ -27,6 +27,10 @@ void km_texts_clear(struct km_texts *t);
 /* -EBADMSG: a piece out of order; -E2BIG; -ENOMEM: T is cleared, the set must be sent again. */
 int km_texts_add(struct km_texts *t, const struct km_raw_text *piece);
 
+/* A whole text at once. */
+int km_texts_put(struct km_texts *t, enum km_text_kind kind, const char *file, const char *bytes,
+                 size_t len);
+
 /* What a whole set compiles to; owned. */
 struct km_set {
 	struct km_config *config;

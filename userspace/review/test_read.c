@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#include "base/text.h"
+
 #define EVERY_MIN_NS (100 * KM_NS_PER_MS)
 #define EVERY_MAX_NS (60 * KM_NS_PER_S)
 #define UNTIL_MAX_NS (KM_TEST_PASSES_MAX * KM_NS_PER_S)
@@ -358,13 +360,14 @@ static int take_times(const struct km_test_reading *r, const cJSON *node)
 static int read_clock(const struct km_test_reading *r, const cJSON *node, const char *s)
 {
 	static const char *const days[] = { "mon", "tue", "wed", "thu", "fri", "sat", "sun" };
-	unsigned int day = 0, hour, minute;
-	char end;
+	const char *end = s + 3;
+	uint64_t day = 0, hour = 24, minute = 60;
 
 	while (day < KM_ARRAY_SIZE(days) && strncmp(s, days[day], 3) != 0)
 		day++;
-	if (day == KM_ARRAY_SIZE(days) || strlen(s) != strlen("mon 03:00") ||
-	    sscanf(s + 3, " %2u:%2u%c", &hour, &minute, &end) != 2 || hour > 23 || minute > 59)
+	if (day == KM_ARRAY_SIZE(days) || strlen(s) != strlen("mon 03:00") || *end++ != ' ' ||
+	    km_text_u64(&end, &hour) < 0 || *end++ != ':' || km_text_u64(&end, &minute) < 0 ||
+	    hour > 23 || minute > 59)
 		return km_json_fail(r->doc, cJSON_GetObjectItemCaseSensitive(node, "clock"), r->err,
 		                    "like \"mon 03:00\", UTC", "no such time of the week");
 	r->test->clock_ns =

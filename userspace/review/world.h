@@ -7,7 +7,7 @@
 
 #include "decide/decide.h"
 
-#define KM_WORLD_SERVICES_MAX 16
+#define KM_WORLD_SERVICES_MAX 32
 /* Boot time of a world's time 0: times before it (starts, back-off) must not be negative. */
 #define KM_WORLD_BEGIN_NS (3600 * KM_NS_PER_S)
 

@@ -166,7 +166,8 @@ static void what_is_no_service_has_levels_too(void **state)
 {
 	static const char rule[] =
 		"{\"version\":1,\"id\":\"r\",\"summary\":\"s\",\"why\":\"w\",\"owner\":\"o\","
-		"\"maturity\":\"experimental\",\"scope\":{\"entity\":\"host\",\"all\":true},\"when\":"
+		"\"maturity\":\"experimental\",\"scope\":{\"entity\":\"host\",\"all\":true},"
+	        "\"when\":"
 		"{\"level\":{\"resource\":\"host_memory\",\"above\":\"90%\"}},"
 		"\"plan\":[{\"do\":\"notify\"}],\"verify\":{\"not_measured\":true}}";
 
@@ -272,7 +273,7 @@ static void what_is_wrong_in_a_test_file_is_said_at_its_place(void **state)
 		{ "\"expect\":[{\"speaks\":true,\"from\":\"3s\",\"to\":\"2s\"}]", "before" },
 		{ "\"expect\":[{\"speaks\":true,\"service\":\"x\"}]", "nothing in this test" },
 		{ "\"down\":[\"x\"],\"expect\":[{\"speaks\":true}]", "no service of this test" },
-		{ "\"services\":[],\"expect\":[{\"speaks\":true}]", "1 to 16 services" },
+		{ "\"services\":[],\"expect\":[{\"speaks\":true}]", "1 to 32 services" },
 		{ "\"services\":[\"a\",\"a\"],\"expect\":[{\"speaks\":true}]", "a" },
 		{ "\"services\":[7],\"expect\":[{\"speaks\":true}]", "" },
 		{ "\"policy\":{\"verbs\":[\"x\"]},\"expect\":[{\"speaks\":true}]", "" },

@@ -7,7 +7,7 @@ _kmend_commands() {
 	'') echo "status service signal forecast rule action incident trace replay bpf audit doctor help" ;;
 	service | forecast) echo "list show help" ;;
 	signal) echo "list watch help" ;;
-	rule) echo "list show check test help" ;;
+	rule) echo "list show check test backtest diff help" ;;
 	action) echo "list show approve deny verify help" ;;
 	incident) echo "list show explain help" ;;
 	trace) echo "record info help" ;;
@@ -19,6 +19,8 @@ _kmend_commands() {
 _kmend_options() {
 	case $1 in
 	'service list' | 'rule list') echo "--limit --offset" ;;
+	'rule backtest') echo "--trace --policy --as-written --decisions" ;;
+	'rule diff') echo "--trace --policy --as-written" ;;
 	'service show') echo "--samples" ;;
 	'signal watch') echo "--service" ;;
 	'forecast list') echo "--all --limit --offset" ;;
@@ -36,7 +38,7 @@ _kmend() {
 
 	COMPREPLY=()
 	case ${COMP_WORDS[COMP_CWORD - 1]} in
-	--socket | --rules | --state | --csv)
+	--socket | --rules | --state | --csv | --trace | --policy)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
@@ -53,7 +55,7 @@ _kmend() {
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$word" -- "$cur")
 	case "${words[*]}" in
-	replay* | 'rule check'* | 'rule test'* | 'trace '*)
+	replay* | 'rule check'* | 'rule test'* | 'rule backtest'* | 'rule diff'* | 'trace '*)
 		[[ $cur == -* ]] || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$cur")
 		;;
 	esac

@@ -117,6 +117,10 @@ demo: deps
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)tests/scenario/demo $(O)
 
+## signals-page: makes the table in bpf/README.md anew from the catalogue
+signals-page: $(O)/tests/lib/catalogue_page
+	$(Q)$< bpf/README.md > $(O)/signals-page && cp $(O)/signals-page bpf/README.md
+
 ## clean: remove what was built
 clean:
 	rm -rf $(O)
@@ -126,4 +130,4 @@ clean:
 -include tools/packaging/install.mk tools/lint/lint.mk
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
-.PHONY: all help deps test tests replay-builds run demo clean
+.PHONY: signals-page all help deps test tests replay-builds run demo clean

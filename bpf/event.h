@@ -32,6 +32,7 @@ enum kmend_type {
 	KMEND_TASK = 8,   /* levels of one thread group, from the task iterator or /proc */
 	KMEND_CANARY = 9, /* sent by the daemon to itself through the kernel: the path is alive */
 	KMEND_SCHED = 10, /* what one thread group of a watched cgroup did and waited for */
+	KMEND_LISTENER = 11, /* a TCP listener: how many connections wait to be accepted */
 	KMEND_TYPE_MAX = 64, /* size of the loss table; numbers from 256 on belong to user space */
 };
 
@@ -187,6 +188,18 @@ struct kmend_sched {
 };
 _Static_assert(sizeof(struct kmend_sched) == KMEND_HDR_SIZE + 72, "kmend_sched is an ABI");
 
+/* KMEND_LISTENER: a listening TCP socket of the daemon's network namespace, by the TCP iterator. */
+struct kmend_listener {
+	struct kmend_hdr hdr;
+	__u32 waiting; /* established, nobody has accepted them yet */
+	__u32 limit;   /* from here on connections are dropped */
+	__u64 drops;   /* so far */
+	__u16 port;
+	__u16 family;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct kmend_listener) == KMEND_HDR_SIZE + 24, "kmend_listener is an ABI");
+
 /* Per type and ring, exact: what was offered and what the ring refused. Seen = delivered + lost. */
 struct kmend_count {
 	__u64 seen;
@@ -221,6 +234,53 @@ struct kmend_setup {
 	__u32 bulk_bytes;
 };
 _Static_assert(sizeof(struct kmend_setup) == 24, "kmend_setup is shared with the loader");
+
+/* What is only counted, since the start of the programs. A key that is not used for long makes room
+ * for others (LRU), so a count may begin anew. */
+enum kmend_sum_what {
+	KMEND_SUM_RECLAIM = 1,      /* per cgroup; amount: ns that tasks freed memory themselves */
+	KMEND_SUM_HUNG = 2,         /* per cgroup: found stuck by the kernel's watchdog */
+	KMEND_SUM_KERNEL_ERROR = 3, /* id 0: reports of KASAN, KFENCE and warnings */
+	KMEND_SUM_IO_ERROR = 4,     /* per device: requests that failed */
+	KMEND_SUM_MAX = 64,
+};
+
+struct kmend_sum_key {
+	__u64 id; /* cgroup; (major << 32 | minor) */
+	__u32 what;
+	__u32 pad;
+};
+
+struct kmend_sum {
+	__u64 count;
+	__u64 amount;
+};
+
+/* Whom a watched cgroup connects to. */
+struct kmend_peer_key {
+	__u64 cgroup_id;
+	__u8 addr[16]; /* IPv4 in the first four bytes */
+	__u16 port;
+	__u16 family;
+	__u32 pad;
+};
+
+struct kmend_peer {
+	__u64 attempts;
+	__u64 established;
+	__u64 latency_ns; /* of those established, together */
+	__u64 failures;
+	__u64 refused;
+	__u64 timeouts; /* or given up by the caller, which had waited long enough */
+	__u64 unreachable;
+	__u64 retransmits;
+	__u64 rtt_us; /* smoothed, of the connection that was looked at last */
+};
+
+#define KMEND_SUMS_MAX   8192 /* four counts for each service one daemon may follow */
+#define KMEND_PEERS_MAX  4096
+#define KMEND_STARTS_MAX 4096 /* connects and reclaims under way at a time */
+#define KMEND_PORT_WORDS 1024 /* a bit a port */
 
 /* What the probe program tells about the process that runs it. */
 struct kmend_probe {

@@ -3,6 +3,7 @@
  * (72ba14deb40a "mm: update mark_victim tracepoints fields"; stable kernels have it too, so the
  * loader looks at the type in BTF, not at the version, and takes km_oom or the other two). */
 #include "lib/emit.bpf.h"
+#include "lib/sum.bpf.h"
 #include "lib/task.bpf.h"
 #include <bpf/bpf_tracing.h>
 
@@ -92,5 +93,43 @@ int BPF_PROG(km_oom_pid, int pid)
 	if (!kmend_setup.pidns_level)
 		unknown.tgid = pid;
 	emit(&unknown);
+	return 0;
+}
+
+/* A task that has to free memory itself before it gets any: for the whole host, or within the limit
+ * of its cgroup. Neither happens inside the other. */
+static __always_inline void reclaim_ends(void)
+{
+	__u64 ns = start_take(bpf_get_current_pid_tgid());
+
+	if (ns)
+		sum_add(current_cgroup_id((void *)bpf_get_current_task()), KMEND_SUM_RECLAIM, ns);
+}
+
+SEC("tp_btf/mm_vmscan_direct_reclaim_begin")
+int BPF_PROG(km_reclaim)
+{
+	start_put(bpf_get_current_pid_tgid());
+	return 0;
+}
+
+SEC("tp_btf/mm_vmscan_direct_reclaim_end")
+int BPF_PROG(km_reclaim_end)
+{
+	reclaim_ends();
+	return 0;
+}
+
+SEC("tp_btf/mm_vmscan_memcg_reclaim_begin")
+int BPF_PROG(km_limit)
+{
+	start_put(bpf_get_current_pid_tgid());
+	return 0;
+}
+
+SEC("tp_btf/mm_vmscan_memcg_reclaim_end")
+int BPF_PROG(km_limit_end)
+{
+	reclaim_ends();
 	return 0;
 }

@@ -2,44 +2,13 @@
 /* TCP: connects that fail, connections that are reset, and retransmits, summed per cgroup. The
  * cgroup is the socket's: these hooks run in whatever task the network happens to interrupt. */
 #include "lib/emit.bpf.h"
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
+#include "lib/peer.bpf.h"
+#include "lib/sum.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_CLOSE = 7 };
-enum { AF_INET = 2, AF_INET6 = 10, IPPROTO_TCP = 6 };
-
-/* 5.15 gave the socket its cgroup for good (8520e224f547 "bpf, cgroups: Fix cgroup v2 fallback on
- * v1/v2 mixed mode"); before, one word was either that pointer or, with its lowest bit set, data of
- * the net_cls and net_prio controllers. */
-struct sock_cgroup_data___pre_5_15 {
-	__u64 val;
-} __attribute__((preserve_access_index));
-
-struct sock___pre_5_15 {
-	struct sock_cgroup_data___pre_5_15 sk_cgrp_data;
-} __attribute__((preserve_access_index));
-
-static __always_inline __u64 sock_cgroup_id(const struct sock *sk)
-{
-	const struct sock___pre_5_15 *old = (const void *)sk;
-	struct cgroup *cgroup;
-	__u64 val;
-
-	if (!bpf_core_field_exists(sk->sk_cgrp_data))
-		return 0; /* built without cgroup sockets */
-	if (bpf_core_field_exists(sk->sk_cgrp_data.cgroup)) {
-		cgroup = BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
-	} else {
-		val = BPF_CORE_READ(old, sk_cgrp_data.val);
-		if (val & 1)
-			return 0;
-		cgroup = (void *)(val & ~3ULL); /* bit 1: no reference counted */
-	}
-	return cgroup ? BPF_CORE_READ(cgroup, kn, id) : 0;
-}
+enum { ENETUNREACH = 101, ETIMEDOUT = 110, ECONNREFUSED = 111, EHOSTUNREACH = 113 };
 
 static __always_inline void add_addresses(struct kmend_tcp_state *e, const struct sock *sk)
 {
@@ -57,18 +26,66 @@ static __always_inline void add_addresses(struct kmend_tcp_state *e, const struc
 	}
 }
 
+static __always_inline void connect_begins(const struct sock *sk)
+{
+	__u64 cgroup_id = sock_cgroup_id(sk);
+	struct kmend_peer *p;
+
+	if (!is_watched(cgroup_id))
+		return;
+	p = peer_make(sk, cgroup_id);
+	if (p)
+		__sync_fetch_and_add(&p->attempts, 1);
+	start_put((__u64)sk);
+}
+
+static __always_inline void connect_failed(struct kmend_peer *p, int error)
+{
+	__sync_fetch_and_add(&p->failures, 1);
+	if (error == ECONNREFUSED)
+		__sync_fetch_and_add(&p->refused, 1);
+	else if (error == EHOSTUNREACH || error == ENETUNREACH)
+		__sync_fetch_and_add(&p->unreachable, 1);
+	else if (error == ETIMEDOUT || !error) /* none: its caller did not wait any longer */
+		__sync_fetch_and_add(&p->timeouts, 1);
+}
+
+/* Whoever was not watched when it began has no start. */
+static __always_inline void connect_ends(const struct sock *sk, int to)
+{
+	__u64 ns = start_take((__u64)sk);
+	struct kmend_peer *p;
+
+	if (!ns)
+		return;
+	p = peer_find(sk, sock_cgroup_id(sk));
+	if (!p)
+		return;
+	if (to == TCP_ESTABLISHED) {
+		__sync_fetch_and_add(&p->established, 1);
+		__sync_fetch_and_add(&p->latency_ns, ns);
+	} else {
+		connect_failed(p, BPF_CORE_READ(sk, sk_err));
+	}
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(km_tcp_state, const struct sock *sk, int from, int to)
 {
-	__u64 cgroup_id;
 	struct kmend_tcp_state *e;
 
-	if (to != TCP_CLOSE || (from != TCP_SYN_SENT && from != TCP_ESTABLISHED))
+	if (to != TCP_SYN_SENT && from != TCP_SYN_SENT &&
+	    (to != TCP_CLOSE || from != TCP_ESTABLISHED))
 		return 0;
 	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP) /* SCTP and others come here too */
 		return 0;
-	cgroup_id = sock_cgroup_id(sk);
-	e = emit_begin(KMEND_BULK, KMEND_TCP_STATE, sizeof(*e), cgroup_id);
+	if (to == TCP_SYN_SENT)
+		connect_begins(sk);
+	else if (from == TCP_SYN_SENT)
+		connect_ends(sk, to);
+	if (to != TCP_CLOSE)
+		return 0;
+	e = emit_begin(KMEND_BULK, KMEND_TCP_STATE, sizeof(*e), sock_cgroup_id(sk));
 	if (!e)
 		return 0;
 	e->from = from;
@@ -106,7 +123,12 @@ static __always_inline bool count_up(__u64 key)
 SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(km_retransmit, const struct sock *sk)
 {
-	if (!count_up(sock_cgroup_id(sk)))
+	__u64 cgroup_id = sock_cgroup_id(sk);
+	struct kmend_peer *p = peer_find(sk, cgroup_id);
+
+	if (p)
+		__sync_fetch_and_add(&p->retransmits, 1);
+	if (!count_up(cgroup_id))
 		count_up(0);
 	return 0;
 }

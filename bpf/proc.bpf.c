@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Life cycle of processes: fork, exec, exit of thread groups, and the signals that end them. */
 #include "lib/emit.bpf.h"
+#include "lib/sum.bpf.h"
 #include "lib/task.bpf.h"
 #include <bpf/bpf_tracing.h>
 
@@ -193,5 +194,21 @@ int BPF_PROG(km_signal, int sig, struct kernel_siginfo *info, struct task_struct
 	task_comm(t->group_leader, e->comm);
 	add_sender(e);
 	emit_end(ring, e, sizeof(*e));
+	return 0;
+}
+
+/* The kernel's own watchdog: in uninterruptible sleep for kernel.hung_task_timeout_secs. */
+SEC("tp_btf/sched_process_hang")
+int BPF_PROG(km_hung, struct task_struct *t)
+{
+	sum_add(task_cgroup_id(t), KMEND_SUM_HUNG, 0);
+	return 0;
+}
+
+/* 5.12 (9c0dee54eb91 "tracing: add error_report_end trace point"). */
+SEC("tp_btf/error_report_end")
+int BPF_PROG(km_kernel_error)
+{
+	sum_add(0, KMEND_SUM_KERNEL_ERROR, 0);
 	return 0;
 }

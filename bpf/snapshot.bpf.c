@@ -2,6 +2,7 @@
 /* Levels of every thread group in one pass: read by user space as a file of struct kmend_task.
  * The kernel limits it to the PID namespace of the reader. */
 #include "lib/emit.bpf.h"
+#include "lib/peer.bpf.h"
 #include "lib/task.bpf.h"
 #include <bpf/bpf_tracing.h>
 
@@ -247,5 +248,71 @@ int km_tasks(struct bpf_iter__task *ctx)
 	bpf_seq_write(ctx->meta->seq, &e, sizeof(e));
 	if (is_watched(e.hdr.cgroup_id))
 		write_sched(ctx->meta->seq, &e, t);
+	return 0;
+}
+
+struct port_words {
+	__u64 w[KMEND_PORT_WORDS];
+};
+
+/* Local ports in use: set by a pass, cleared by the reader before it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct port_words);
+} kmend_ports SEC(".maps");
+
+static __always_inline void note_port(__u16 port)
+{
+	__u32 key = 0;
+	struct port_words *p = bpf_map_lookup_elem(&kmend_ports, &key);
+
+	if (p)
+		p->w[port >> 6 & (KMEND_PORT_WORDS - 1)] |= 1ULL << (port & 63);
+}
+
+static __always_inline void write_listener(struct seq_file *seq, struct sock *sk)
+{
+	struct kmend_listener l = {};
+
+	l.hdr.type = KMEND_LISTENER;
+	l.hdr.size = sizeof(l);
+	l.hdr.cpu = bpf_get_smp_processor_id();
+	l.hdr.ktime_ns = bpf_ktime_get_boot_ns();
+	l.hdr.cgroup_id = sock_cgroup_id(sk);
+	l.waiting = BPF_CORE_READ(sk, sk_ack_backlog);
+	l.limit = BPF_CORE_READ(sk, sk_max_ack_backlog);
+	l.drops = (__u32)BPF_CORE_READ(sk, sk_drops.counter);
+	l.port = BPF_CORE_READ(sk, __sk_common.skc_num);
+	l.family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	bpf_seq_write(seq, &l, sizeof(l));
+}
+
+/* Smoothed round trip, in eighths of a microsecond there. */
+static __always_inline void note_rtt(struct sock *sk)
+{
+	struct kmend_peer *p = peer_find(sk, sock_cgroup_id(sk));
+
+	if (p)
+		p->rtt_us = BPF_CORE_READ((struct tcp_sock *)sk, srtt_us) >> 3;
+}
+
+SEC("iter/tcp")
+int km_sockets(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *c = ctx->sk_common;
+	__u8 state;
+
+	if (!c)
+		return 0;
+	state = c->skc_state;
+	if (state == TCP_LISTEN) {
+		write_listener(ctx->meta->seq, (struct sock *)c);
+		return 0;
+	}
+	note_port(c->skc_num);
+	if (state == TCP_ESTABLISHED)
+		note_rtt((struct sock *)c);
 	return 0;
 }

@@ -38,7 +38,7 @@ struct group {
 
 static inline bool group_put(const char *dir, const char *file, const char *text)
 {
-	char path[KM_PATH_MAX + 128];
+	char path[2 * KM_PATH_MAX + 128];
 	ssize_t n;
 	int fd;
 

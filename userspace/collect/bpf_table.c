@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 
 #include "collect/bpf.h"
+#include "bpf/block.skel.h"
 #include "bpf/mem.skel.h"
 #include "bpf/net.skel.h"
 #include "bpf/probe.skel.h"
@@ -33,6 +34,22 @@ const struct km_prog_def km_prog_defs[KM_PROG_MAX] = {
 		TRACE("tcp_retransmit_skb"), KMEND_RETRANSMIT },
 	[KM_PROG_TASKS]      = { "km_tasks",      KM_FAMILY_SNAPSHOT, KM_ATTACH_ITER,
 		"iter/task", KMEND_TASK },
+	[KM_PROG_SOCKETS]    = { "km_sockets",    KM_FAMILY_SNAPSHOT, KM_ATTACH_ITER,
+		"iter/tcp", KMEND_LISTENER },
+	[KM_PROG_RECLAIM]    = { "km_reclaim",    KM_FAMILY_MEM,      KM_ATTACH_TRACE,
+		TRACE("mm_vmscan_direct_reclaim_begin"), KMEND_NONE },
+	[KM_PROG_RECLAIM_END] = { "km_reclaim_end", KM_FAMILY_MEM,    KM_ATTACH_TRACE,
+		TRACE("mm_vmscan_direct_reclaim_end"), KMEND_NONE },
+	[KM_PROG_LIMIT]      = { "km_limit",      KM_FAMILY_MEM,      KM_ATTACH_TRACE,
+		TRACE("mm_vmscan_memcg_reclaim_begin"), KMEND_NONE },
+	[KM_PROG_LIMIT_END]  = { "km_limit_end",  KM_FAMILY_MEM,      KM_ATTACH_TRACE,
+		TRACE("mm_vmscan_memcg_reclaim_end"), KMEND_NONE },
+	[KM_PROG_HUNG]       = { "km_hung",       KM_FAMILY_PROC,     KM_ATTACH_TRACE,
+		TRACE("sched_process_hang"), KMEND_NONE },
+	[KM_PROG_KERNEL_ERROR] = { "km_kernel_error", KM_FAMILY_PROC, KM_ATTACH_TRACE,
+		TRACE("error_report_end"), KMEND_NONE },
+	[KM_PROG_IO_ERROR]   = { "km_io_error",   KM_FAMILY_BLOCK,    KM_ATTACH_TRACE,
+		TRACE("block_rq_error"), KMEND_NONE },
 	[KM_PROG_WHERE]      = { "km_where",      KM_FAMILY_PROBE,    KM_ATTACH_NONE,
 		"run once", KMEND_NONE },
 	[KM_PROG_CANARY]     = { "km_canary",     KM_FAMILY_PROBE,    KM_ATTACH_NONE,
@@ -52,10 +69,19 @@ const struct km_map_def km_map_defs[KM_MAP_MAX] = {
 		8, 8, KMEND_WATCH_MAX, 0 },
 	[KM_MAP_WHERE]   = { "kmend_where",   "array",   BPF_MAP_TYPE_ARRAY,
 		4, sizeof(struct kmend_probe), 1, 0 },
+	[KM_MAP_SUMS]    = { "kmend_sums",    "lru_hash", BPF_MAP_TYPE_LRU_HASH,
+		sizeof(struct kmend_sum_key), sizeof(struct kmend_sum), KMEND_SUMS_MAX, 0 },
+	[KM_MAP_PEERS]   = { "kmend_peers",   "lru_hash", BPF_MAP_TYPE_LRU_HASH,
+		sizeof(struct kmend_peer_key), sizeof(struct kmend_peer), KMEND_PEERS_MAX, 0 },
+	[KM_MAP_STARTS]  = { "kmend_starts",  "lru_hash", BPF_MAP_TYPE_LRU_HASH,
+		8, 8, KMEND_STARTS_MAX, 0 },
+	[KM_MAP_PORTS]   = { "kmend_ports",   "array",   BPF_MAP_TYPE_ARRAY,
+		4, 8 * KMEND_PORT_WORDS, 1, 0 },
 };
 /* clang-format on */
 
-const char *const km_family_names[KM_FAMILY_MAX] = { "proc", "mem", "net", "snapshot", "probe" };
+const char *const km_family_names[KM_FAMILY_MAX] = { "proc",  "mem",      "net",
+	                                             "block", "snapshot", "probe" };
 
 const char *const km_prog_state_names[KM_PROG_STATE_MAX + 1] = { "absent", "failed",   "unused",
 	                                                         "ready",  "attached", NULL };
@@ -66,6 +92,7 @@ struct km_span km_family_elf(enum km_family family)
 		[KM_FAMILY_PROC] = proc_bpf__elf_bytes,
 		[KM_FAMILY_MEM] = mem_bpf__elf_bytes,
 		[KM_FAMILY_NET] = net_bpf__elf_bytes,
+		[KM_FAMILY_BLOCK] = block_bpf__elf_bytes,
 		[KM_FAMILY_SNAPSHOT] = snapshot_bpf__elf_bytes,
 		[KM_FAMILY_PROBE] = probe_bpf__elf_bytes,
 	};

@@ -44,14 +44,17 @@ static bool has_hook(struct km_bpf *b, const struct btf *btf, int id)
 	const struct km_prog_def *d = &km_prog_defs[id];
 	struct km_prog *p = &b->progs[id];
 	const struct btf_type *proto;
+	char name[64];
 	bool by_task;
 
 	if (d->attach == KM_ATTACH_NONE)
 		return true;
 	if (d->attach == KM_ATTACH_ITER) {
-		if (btf__find_by_name_kind(btf, "bpf_iter_task", BTF_KIND_FUNC) > 0)
+		snprintf(name, sizeof(name), "bpf_iter_%s", d->hook + strlen("iter/"));
+		if (btf__find_by_name_kind(btf, name, BTF_KIND_FUNC) > 0)
 			return true;
-		km_copy(p->reason, sizeof(p->reason), "this kernel has no task iterator (5.8)");
+		snprintf(p->reason, sizeof(p->reason), "this kernel has no iterator %s",
+		         d->hook + strlen("iter/"));
 		return false;
 	}
 	proto = trace_proto(btf, d->hook);

@@ -141,6 +141,10 @@ static int open_all(struct km_collect *c)
 	if (r == 0)
 		r = km_rooms_open(c);
 	if (r == 0)
+		r = km_sums_open(c);
+	if (r == 0)
+		r = km_sockets_open(c);
+	if (r == 0)
 		r = km_scan(c);
 	return r;
 }
@@ -246,9 +250,10 @@ static int test_canary(struct km_collect *c)
 
 /* The order of a sampling pass: what happened, then what is, then "that was all". */
 static int (*const steps[])(struct km_collect *) = {
-	test_canary,      km_rings_drain,      look_at_cgroups, km_clock_emit, km_tasks_step,
-	emit_levels,      km_host_emit,        km_limits_emit,  km_rooms_emit, km_suffering_emit,
-	km_pidfiles_emit, km_retransmits_emit, km_losses_emit,  emit_tick,
+	test_canary,   km_rings_drain,      look_at_cgroups,  km_clock_emit,
+	km_tasks_step, emit_levels,         km_host_emit,     km_limits_emit,
+	km_rooms_emit, km_suffering_emit,   km_pidfiles_emit, km_sockets_step,
+	km_sums_emit,  km_retransmits_emit, km_losses_emit,   emit_tick,
 };
 
 static int on_pass(void *userdata, int fd, uint32_t events)
@@ -374,6 +379,9 @@ struct km_collect *km_collect_stop(struct km_collect *c, bool unpin)
 	km_table_free(c->alive);
 	km_table_free(c->retrans);
 	km_table_free(c->wanted);
+	km_table_free(c->sums);
+	km_table_free(c->peers);
+	km_table_free(c->accepts);
 	km_scan_free(c);
 	km_rooms_close(c);
 	km_suffering_free(c);

@@ -90,6 +90,10 @@ struct km_collect {
 	int stats_fd;        /* run-time statistics are on while it is open */
 	uint64_t stats_pass; /* when someone last asked for them */
 
+	struct km_table *sums;    /* counts told */
+	struct km_table *peers;   /* counts told */
+	struct km_table *accepts; /* listeners by cgroup */
+	uint64_t sockets_next_pass;
 	struct km_rooms *rooms;
 	struct km_sufferer *sufferers;
 	size_t sufferer_count;
@@ -151,6 +155,11 @@ void km_retransmits_forget(struct km_collect *c, uint64_t cgroup_id);
 
 /* snapshot.c: each thread group once, by iterator or /proc. */
 int km_tasks_each(struct km_collect *c, km_task_cb cb, void *userdata);
+/* Each record that the iterator behind FD writes. */
+typedef int (*km_record_cb)(void *userdata, const struct kmend_hdr *h);
+int km_iter_read(struct km_collect *c, int fd, km_record_cb cb, void *userdata);
+/* CPU time of this thread. */
+uint64_t km_cpu_ns(void);
 int km_tasks_emit(struct km_collect *c);
 /* The step of a pass: km_tasks_emit() as often as its cost allows. */
 int km_tasks_step(struct km_collect *c);
@@ -181,6 +190,14 @@ int km_suffering_add(struct km_collect *c, uint64_t cgroup_id, const char *path)
 void km_suffering_drop(struct km_collect *c, uint64_t cgroup_id);
 void km_suffering_free(struct km_collect *c);
 int km_suffering_emit(struct km_collect *c);
+
+/* sums.c */
+int km_sums_open(struct km_collect *c);
+int km_sums_emit(struct km_collect *c);
+
+/* sockets.c */
+int km_sockets_open(struct km_collect *c);
+int km_sockets_step(struct km_collect *c);
 
 /* limits.c */
 int km_limits_emit(struct km_collect *c);

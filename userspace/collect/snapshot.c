@@ -15,7 +15,7 @@ bool km_is_self(const struct km_collect *c, uint32_t tgid)
 }
 
 /* Whole records at the start of the buffer; what is left of a last one moves there. */
-static int hand_out(struct km_collect *c, size_t *len, km_task_cb cb, void *userdata)
+static int hand_out(struct km_collect *c, size_t *len, km_record_cb cb, void *userdata)
 {
 	size_t at = 0;
 	int r = 0;
@@ -26,18 +26,14 @@ static int hand_out(struct km_collect *c, size_t *len, km_task_cb cb, void *user
 		if (h->size < sizeof(*h) || at + h->size > *len)
 			break;
 		at += h->size;
-		/* Before the start there is nobody to tell what a process does. */
-		if (h->type == KMEND_TASK)
-			r = cb(userdata, (const void *)h);
-		else if (c->sink)
-			r = km_emit(c, h, h->size);
+		r = cb(userdata, h);
 	}
 	memmove(c->task_buffer, c->task_buffer + at, *len - at);
 	*len -= at;
 	return r;
 }
 
-static int read_iter(struct km_collect *c, int fd, km_task_cb cb, void *userdata)
+int km_iter_read(struct km_collect *c, int fd, km_record_cb cb, void *userdata)
 {
 	size_t len = 0;
 	int r = 0;
@@ -65,14 +61,31 @@ static void refuse(struct km_collect *c, int err)
 	km_sources_update(c);
 }
 
+struct each {
+	struct km_collect *c;
+	km_task_cb cb;
+	void *userdata;
+};
+
+/* Before the start there is nobody to tell what a process does. */
+static int on_record(void *userdata, const struct kmend_hdr *h)
+{
+	const struct each *e = userdata;
+
+	if (h->type == KMEND_TASK)
+		return e->cb(e->userdata, (const void *)h);
+	return e->c->sink ? km_emit(e->c, h, h->size) : 0;
+}
+
 int km_tasks_each(struct km_collect *c, km_task_cb cb, void *userdata)
 {
+	struct each e = { c, cb, userdata };
 	km_autoclose int fd = -1;
 
 	if (c->bpf.progs[KM_PROG_TASKS].link_fd >= 0 && !c->iter_refused) {
 		fd = bpf_iter_create(c->bpf.progs[KM_PROG_TASKS].link_fd);
 		if (fd >= 0)
-			return read_iter(c, fd, cb, userdata);
+			return km_iter_read(c, fd, on_record, &e);
 		refuse(c, -errno);
 	}
 	return km_procfs_each(c->proc_fd, c->mounts.unified, cb, userdata);
@@ -125,7 +138,7 @@ uint64_t km_tasks_every(uint64_t cost_ns, uint64_t period_ns)
 	return every < TASK_EVERY_MAX ? every : TASK_EVERY_MAX;
 }
 
-static uint64_t cpu_ns(void)
+uint64_t km_cpu_ns(void)
 {
 	struct timespec ts;
 
@@ -140,9 +153,9 @@ int km_tasks_step(struct km_collect *c)
 
 	if (c->pass < c->task_next_pass)
 		return 0;
-	start = cpu_ns();
+	start = km_cpu_ns();
 	r = km_tasks_emit(c);
-	c->task_cost_ns = (3 * c->task_cost_ns + (cpu_ns() - start)) / 4;
+	c->task_cost_ns = (3 * c->task_cost_ns + (km_cpu_ns() - start)) / 4;
 	c->task_next_pass = c->pass + km_tasks_every(c->task_cost_ns, c->period_ns);
 	return r;
 }

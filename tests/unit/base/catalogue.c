@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "base/catalogue.h"
+#include "lib/catalogue_page.h"
 
 static void every_row_says_everything(void **state)
 {
@@ -63,6 +63,26 @@ static void lists_of_names_are_whole(void **state)
 	assert_null(km_tier_names[KM_TIER_MAX]);
 }
 
+/* What people read is what the table says. */
+static void the_page_is_current(void **state)
+{
+	km_autofree_char char *page = NULL, *made = NULL;
+	size_t len, size = 0;
+	FILE *in = fopen("bpf/README.md", "re"), *out = open_memstream(&made, &len);
+
+	(void)state;
+	assert_non_null(in);
+	assert_non_null(out);
+	assert_true(getdelim(&page, &size, '\0', in) > 0);
+	fclose(in);
+	fputs(PAGE_BEGIN, out);
+	page_print(out);
+	fputs(PAGE_END, out);
+	fclose(out);
+	if (!strstr(page, made))
+		fail_msg("bpf/README.md is not current: make signals-page");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -70,6 +90,7 @@ int main(void)
 		cmocka_unit_test(a_name_is_one_signal_and_leads_to_it),
 		cmocka_unit_test(a_resource_has_at_most_one_signal),
 		cmocka_unit_test(lists_of_names_are_whole),
+		cmocka_unit_test(the_page_is_current),
 	};
 
 	return cmocka_run_group_tests_name("base/catalogue", tests, NULL, NULL);

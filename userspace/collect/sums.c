@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Counts that the kernel side keeps, as values: how much each grew since it was read before. */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "base/fs.h"
+#include "collect/internal.h"
+
+#define EVERY 2  /* passes: a batch looks at every bucket, 20 us for an empty map */
+#define BATCH 64 /* at a time */
+
+struct told_sum {
+	struct kmend_sum_key key;
+	struct kmend_sum before;
+	uint64_t t_ns;
+	uint64_t grew; /* the last time: zero is said once, then silence */
+};
+
+struct told_peer {
+	struct kmend_peer_key key;
+	struct kmend_peer before;
+	uint64_t t_ns;
+};
+
+int km_sums_open(struct km_collect *c)
+{
+	static const struct km_table_opts sums = { .name = "sums told",
+		                                   .rows_max = KMEND_SUMS_MAX,
+		                                   .row_size = sizeof(struct told_sum),
+		                                   .key_size = sizeof(struct kmend_sum_key) };
+	static const struct km_table_opts peers = { .name = "peers told",
+		                                    .rows_max = KMEND_PEERS_MAX,
+		                                    .row_size = sizeof(struct told_peer),
+		                                    .key_size = sizeof(struct kmend_peer_key) };
+	int r = km_table_new(&sums, &c->sums);
+
+	return r < 0 ? r : km_table_new(&peers, &c->peers);
+}
+
+/* A row of TABLE for KEY; one that is full forgets all: counting begins anew. */
+static int row_of(struct km_table *table, const void *key, void *ret)
+{
+	int r = km_table_put(table, key, ret);
+
+	if (r != -ENOSPC)
+		return r;
+	km_table_clear(table);
+	return km_table_put(table, key, ret);
+}
+
+/* A key may have made room for another and come back. */
+static uint64_t grown(uint64_t before, uint64_t now)
+{
+	return now >= before ? now - before : now;
+}
+
+/* "vda": the kernel's name for a device number. */
+static bool device_name(uint64_t id, char *out, size_t size)
+{
+	char file[64], text[1024], *name;
+
+	snprintf(file, sizeof(file), "/sys/dev/block/%u:%u/uevent", (uint32_t)(id >> 32),
+	         (uint32_t)id);
+	if (km_fs_read_small(AT_FDCWD, file, text, sizeof(text)) < 0)
+		return false;
+	name = strstr(text, "DEVNAME=");
+	if (!name)
+		return false;
+	name += strlen("DEVNAME=");
+	name[strcspn(name, "\n")] = '\0';
+	return km_copy(out, size, name);
+}
+
+static const struct summed {
+	enum km_sig sig;
+	enum km_entity entity;
+	double per; /* of an amount; 0: the count is told */
+} summed[KMEND_SUM_MAX] = {
+	[KMEND_SUM_RECLAIM] = { KM_SIG_RECLAIM, KM_ENTITY_SERVICE, 1000 },
+	[KMEND_SUM_HUNG] = { KM_SIG_HUNG, KM_ENTITY_SERVICE, 0 },
+	[KMEND_SUM_KERNEL_ERROR] = { KM_SIG_KERNEL_ERRORS, KM_ENTITY_HOST, 0 },
+	[KMEND_SUM_IO_ERROR] = { KM_SIG_BLOCK_ERRORS, KM_ENTITY_DEVICE, 0 },
+};
+
+static int say_sum(struct km_collect *c, const struct kmend_sum_key *key, double value,
+                   uint64_t period_ns)
+{
+	const struct summed *s = &summed[key->what];
+	struct km_said said = {
+		.signal = s->sig, .entity = s->entity, .value = value, .period_ns = period_ns
+	};
+	char name[64];
+
+	if (s->entity == KM_ENTITY_SERVICE)
+		said.cgroup_id = key->id;
+	if (s->entity == KM_ENTITY_DEVICE) {
+		if (!device_name(key->id, name, sizeof(name)))
+			return 0;
+		said.name = name;
+	}
+	return km_value_emit(c, &said);
+}
+
+static int on_sum(struct km_collect *c, const void *k, const void *v)
+{
+	const struct kmend_sum_key *key = k;
+	const struct kmend_sum *now = v;
+	struct told_sum *t;
+	uint64_t n, amount, since, t_ns = km_now_ns();
+
+	/* 0 is no count: the first one has a number of its own. */
+	if (!key->what || key->what >= KMEND_SUM_MAX || !summed[key->what].sig ||
+	    row_of(c->sums, key, &t) < 0)
+		return 0;
+	n = grown(t->before.count, now->count);
+	amount = grown(t->before.amount, now->amount);
+	since = t->t_ns ? t->t_ns : t_ns - EVERY * c->period_ns;
+	if ((!n && !t->grew) || t_ns <= since)
+		return 0;
+	t->before = *now;
+	t->t_ns = t_ns;
+	t->grew = n;
+	return say_sum(c, key,
+	               summed[key->what].per > 0 ? (double)amount / summed[key->what].per
+	                                         : (double)n,
+	               t_ns - since);
+}
+
+static bool peer_name(const struct kmend_peer_key *k, char *out, size_t size)
+{
+	char addr[INET6_ADDRSTRLEN];
+
+	if (!inet_ntop(k->family, k->addr, addr, sizeof(addr)))
+		return false;
+	snprintf(out, size, k->family == AF_INET6 ? "[%s]:%u" : "%s:%u", addr, k->port);
+	return true;
+}
+
+static int say_peer(struct km_collect *c, const struct kmend_peer_key *key, const char *name,
+                    const struct kmend_peer *d, uint64_t period_ns)
+{
+	const struct {
+		enum km_sig sig;
+		double value;
+		bool level;
+	} rows[] = {
+		{ KM_SIG_PEER_ATTEMPTS, (double)d->attempts, false },
+		{ KM_SIG_PEER_FAILURES, (double)d->failures, false },
+		{ KM_SIG_PEER_REFUSED, (double)d->refused, false },
+		{ KM_SIG_PEER_TIMEOUTS, (double)d->timeouts, false },
+		{ KM_SIG_PEER_UNREACHABLE, (double)d->unreachable, false },
+		{ KM_SIG_PEER_RETRANSMITS, (double)d->retransmits, false },
+		{ KM_SIG_PEER_LATENCY,
+		  d->established ? (double)d->latency_ns / (double)d->established / 1000 : -1,
+		  true },
+		{ KM_SIG_PEER_RTT, d->rtt_us ? (double)d->rtt_us : -1, true },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < KM_ARRAY_SIZE(rows) && r == 0; i++)
+		if (rows[i].value >= 0)
+			r = km_value_emit(c, &(struct km_said){
+						     .signal = rows[i].sig,
+						     .entity = KM_ENTITY_ENDPOINT,
+						     .cgroup_id = key->cgroup_id,
+						     .name = name,
+						     .value = rows[i].value,
+						     .every = EVERY,
+						     .period_ns = rows[i].level ? 0 : period_ns });
+	return r;
+}
+
+/* Nothing is said of a peer that nobody connects to: that is not measured, not well. */
+static int on_peer(struct km_collect *c, const void *k, const void *v)
+{
+	const struct kmend_peer_key *key = k;
+	const struct kmend_peer *now = v;
+	uint64_t since, t_ns = km_now_ns();
+	struct told_peer *t;
+	struct kmend_peer d;
+	char name[INET6_ADDRSTRLEN + 16];
+
+	if (row_of(c->peers, key, &t) < 0 || !peer_name(key, name, sizeof(name)))
+		return 0;
+	if (memcmp(&t->before, now, sizeof(*now)) == 0)
+		return 0;
+	d = (struct kmend_peer){
+		.attempts = grown(t->before.attempts, now->attempts),
+		.established = grown(t->before.established, now->established),
+		.latency_ns = grown(t->before.latency_ns, now->latency_ns),
+		.failures = grown(t->before.failures, now->failures),
+		.refused = grown(t->before.refused, now->refused),
+		.timeouts = grown(t->before.timeouts, now->timeouts),
+		.unreachable = grown(t->before.unreachable, now->unreachable),
+		.retransmits = grown(t->before.retransmits, now->retransmits),
+		.rtt_us = now->rtt_us,
+	};
+	since = t->t_ns ? t->t_ns : t_ns - EVERY * c->period_ns;
+	t->before = *now;
+	t->t_ns = t_ns;
+	return t_ns <= since ? 0 : say_peer(c, key, name, &d, t_ns - since);
+}
+
+typedef int (*row_fn)(struct km_collect *c, const void *key, const void *value);
+
+/* Every row of the map; a sweep of a changing map may miss one, which the next sees. */
+static int each(struct km_collect *c, enum km_map map, row_fn fn)
+{
+	const struct km_map_def *d = &km_map_defs[map];
+	char keys[BATCH * sizeof(struct kmend_peer_key)];
+	char values[BATCH * sizeof(struct kmend_peer)];
+	uint32_t at = 0, batches = d->entries / BATCH + 1;
+	void *from = NULL;
+
+	for (uint32_t i = 0; i < batches; i++) {
+		uint32_t n = BATCH;
+		int err = bpf_map_lookup_batch(c->bpf.maps[map], from, &at, keys, values, &n, NULL);
+
+		if (err && err != -ENOENT) /* that is the end, with N filled in */
+			return 0;
+		for (uint32_t k = 0; k < n; k++) {
+			int r = fn(c, keys + (size_t)k * d->key_size,
+			           values + (size_t)k * d->value_size);
+
+			if (r)
+				return r;
+		}
+		if (err)
+			break;
+		from = &at;
+	}
+	return 0;
+}
+
+int km_sums_emit(struct km_collect *c)
+{
+	int r;
+
+	if (c->bpf.maps[KM_MAP_SUMS] < 0 || c->pass % EVERY != 0)
+		return 0;
+	r = each(c, KM_MAP_SUMS, on_sum);
+	return r ? r : each(c, KM_MAP_PEERS, on_peer);
+}

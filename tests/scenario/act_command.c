@@ -4,6 +4,7 @@
 
 #include <pwd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #define V2     "/sys/fs/cgroup/unified/kmend"
 #define MEMORY "/sys/fs/cgroup/memory/kmend"
@@ -16,6 +17,21 @@ static const char policy[] =
 	"\"host\":{\"count\":100,\"per\":\"1m\"}}}";
 
 static struct world w;
+
+/* In place of libc's: the disk is slow and then fails, where a test says so. */
+static bool disk_fails;
+static unsigned int lines_while_slow;
+
+int fdatasync(int fd)
+{
+	if (!disk_fails)
+		return (int)syscall(SYS_fdatasync, fd);
+	disk_fails = false;
+	poll(NULL, 0, 50); /* a child that did not wait would have run by now */
+	lines_while_slow = world_lines(OUT);
+	errno = EIO;
+	return -1;
+}
 
 /* One service "s" in MODE, with EXTRA members of its definition. */
 static void begin(const char *mode, const char *extra)
@@ -299,6 +315,21 @@ static void a_start_waits_for_one_that_is_still_exiting(void **state)
 	end();
 }
 
+static void nothing_runs_before_its_intent_is_on_the_disk(void **state)
+{
+	(void)state;
+	begin("\"wait\"", "");
+	disk_fails = true;
+	assert_int_equal(world_do(&w, KM_START, "s"), KM_OUT_REFUSED);
+	assert_int_equal(w.outcome.error, -EIO);
+	assert_false(disk_fails);
+	assert_int_equal(lines_while_slow, 0);
+	assert_int_equal(world_lines(OUT), 0);
+	assert_true(in_file(V2 "/s/cgroup.events", "populated 0"));
+	start(); /* into a new segment of the journal */
+	end();
+}
+
 static void an_act_that_outlasts_its_deadline_has_failed(void **state)
 {
 	struct km_act_request q;
@@ -469,6 +500,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_stopped_process_can_be_stopped),
 		cmocka_unit_test(a_restart_is_of_the_process_that_was_looked_at),
 		cmocka_unit_test(a_start_waits_for_one_that_is_still_exiting),
+		cmocka_unit_test(nothing_runs_before_its_intent_is_on_the_disk),
 		cmocka_unit_test(an_act_that_outlasts_its_deadline_has_failed),
 		cmocka_unit_test(a_service_has_one_act_at_a_time),
 		cmocka_unit_test(signals_and_limits_reach_only_processes_of_the_service),

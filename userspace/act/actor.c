@@ -5,16 +5,8 @@
 /* What the engine does not take waits here; nothing waits for the engine. */
 static int flush(struct km_actor *a)
 {
-	int r = 0;
+	int r = km_message_flush(a->o.engine_sock, a->queue);
 
-	while (r == 0 && a->queue->len > 0) {
-		const struct km_message_hdr *h = (const void *)a->queue->data;
-		size_t size = h->size;
-
-		r = km_message_send(a->o.engine_sock, h, size, -1);
-		if (r == 0)
-			km_buf_eat(a->queue, size);
-	}
 	if (r < 0 && r != -EAGAIN)
 		return r;
 	return km_loop_change(a->o.loop, a->o.engine_sock, EPOLLIN | (r < 0 ? EPOLLOUT : 0));
@@ -66,8 +58,8 @@ void km_actor_rearm(struct km_actor *a)
 	for (const struct km_act *act = a->act; act < a->act + KM_ACTS_MAX; act++) {
 		if (act->phase != KM_ACT_FREE && act->deadline_ns < at)
 			at = act->deadline_ns;
-		if (act->phase == KM_ACT_GONE && act->kill_ns < at)
-			at = act->kill_ns;
+		if (act->phase != KM_ACT_FREE && act->look_ns && act->look_ns < at)
+			at = act->look_ns;
 	}
 	if (a->waiting_count && has_room(a))
 		at = 1;
@@ -90,16 +82,32 @@ void km_actor_ready(struct km_actor *a)
 	a->ready = a->recovered;
 }
 
-int km_act_intend(struct km_act *act)
+static int intend(struct km_act *act, int r)
 {
-	int r;
-
-	act->rec.kind = KM_J_INTENT;
-	r = km_journal_add(act->actor->journal, &act->rec);
-	act->intended = r == 0;
 	if (r < 0)
 		km_act_finish(act, KM_OUT_REFUSED, r, "the intent cannot be written");
 	return r;
+}
+
+int km_act_intend_begin(struct km_act *act)
+{
+	act->rec.kind = KM_J_INTENT;
+	return intend(act, km_journal_write(act->actor->journal, &act->rec));
+}
+
+int km_act_intend_end(struct km_act *act)
+{
+	int r = km_journal_sync(act->actor->journal, &act->rec);
+
+	act->intended = r == 0;
+	return intend(act, r);
+}
+
+int km_act_intend(struct km_act *act)
+{
+	int r = km_act_intend_begin(act);
+
+	return r < 0 ? r : km_act_intend_end(act);
 }
 
 void km_act_wait(struct km_act *act, int fd, uint32_t events, km_loop_cb cb)
@@ -126,6 +134,7 @@ void km_act_finish(struct km_act *act, enum km_outcome_state state, int error, c
 {
 	struct km_actor *a = act->actor;
 	struct km_journal_record *r = &act->rec;
+	int e;
 
 	if (act->child && act->child->act == act) {
 		r->tgid = act->child->tgid;
@@ -139,10 +148,14 @@ void km_act_finish(struct km_act *act, enum km_outcome_state state, int error, c
 		memset(r->detail, 0, sizeof(r->detail));
 		km_copy(r->detail, sizeof(r->detail), detail);
 	}
-	/* After a failed sync there is a new segment: the outcome is a new record there. */
-	if (!act->quiet && km_journal_add(a->journal, r) < 0 && km_journal_add(a->journal, r) < 0)
-		a->lost = true;
+	/* Once written it outlives the actor; the engine need not wait for the disk. */
+	e = act->quiet ? 0 : km_journal_write(a->journal, r);
 	km_actor_say(a, r, act->recovered);
+	if (!act->quiet && e == 0)
+		e = km_journal_sync(a->journal, r);
+	/* After a failed sync there is a new segment: the outcome is a new record there. */
+	if (e < 0 && km_journal_add(a->journal, r) < 0)
+		a->lost = true;
 	release(act);
 	km_actor_rearm(a);
 	km_chain_prepare(a->journal);

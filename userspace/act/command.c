@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Supervised commands: prepared at start, then stopped and started by events alone. */
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "act/internal.h"
+
+/* Until a new process is looked at: on the CPU that it starts on, and on the disk, the records of
+ * its start would be in its way (0.5 ms before its main()). */
+#define EXEC_NS (3 * KM_NS_PER_MS)
 
 struct km_child *km_command_child(struct km_actor *a, const char *service)
 {
@@ -98,8 +103,8 @@ static int forget(struct km_child *c)
 	return status;
 }
 
-static int on_exec(void *userdata, int fd, uint32_t events);
-
+/* The child gets ready while the disk is at work on the intent, and does nothing before that is
+ * synced. */
 static void start(struct km_act *act)
 {
 	struct km_child *c = act->child;
@@ -108,13 +113,22 @@ static void start(struct km_act *act)
 
 	c->spawn.intent_id = act->rec.intent_id;
 	r = km_spawn(&c->spawn, &child);
+	if (!act->intended && km_act_intend_end(act) < 0) {
+		if (r == 0)
+			km_spawn_drop(&child);
+		return;
+	}
 	if (r < 0) {
 		km_act_finish(act, KM_OUT_FAILED, r, "not started: no new process");
 		return;
 	}
+	km_spawn_go(&child);
 	act->phase = KM_ACT_EXEC;
+	act->look_ns = km_now_ns() + EXEC_NS;
 	km_command_watch(c, child.tgid, 0, child.pidfd);
-	km_act_wait(act, child.exec_fd, EPOLLIN, on_exec);
+	km_act_wait(act, -1, 0, NULL);
+	act->fd = child.exec_fd;
+	km_actor_rearm(c->actor);
 }
 
 /* The child reached its execve(), or said why not. */
@@ -124,26 +138,28 @@ static int on_exec(void *userdata, int fd, uint32_t events)
 	struct km_child *c = act->child;
 	struct km_spawn_error e = { .error = -EINTR, .step = "killed" };
 	struct km_identity id = { .before_exec = true };
+	uint64_t intent;
 	char detail[128];
-	ssize_t n = read(fd, &e, sizeof(e));
+	ssize_t n = recv(fd, &e, sizeof(e), MSG_DONTWAIT);
 
 	(void)events;
 	if (n < 0 && errno == EAGAIN)
 		return 0;
-	/* The pipe also closes when it is killed on the way; it is not reaped, so the number is
+	/* The socket also closes when it is killed on the way; it is not reaped, so the number is
 	 * still its own. */
-	if (n == 0)
+	if (n <= 0)
 		km_identity_read(c->tgid, &id);
 	if (!id.before_exec) {
+		intent = act->rec.intent_id;
 		c->start_ns = id.start_ns;
 		c->running = true;
-		km_command_started(c, act->rec.intent_id);
 		km_act_finish(act, KM_OUT_DONE, 0, "started");
+		km_command_started(c, intent);
 		return 0;
 	}
 	forget(c); /* it ends by itself, at once */
 	c->tgid = 0;
-	if (n == 0 && !c->spawn.by_fork) {
+	if (n <= 0 && !c->spawn.by_fork) {
 		/* Nothing has run yet: once more, in the way that a killed cgroup allows. */
 		c->spawn.by_fork = true;
 		start(act);
@@ -202,9 +218,9 @@ static void kill_rest(struct km_act *act)
 {
 	struct km_child *c = act->child;
 
-	if (c->tgid && km_now_ns() < act->kill_ns)
+	if (c->tgid && km_now_ns() < act->look_ns)
 		return;
-	act->kill_ns = km_now_ns() + KM_KILL_PERIOD_NS;
+	act->look_ns = km_now_ns() + KM_KILL_PERIOD_NS;
 	if (c->tgid)
 		km_pidfd_kill(c->pidfd, SIGKILL);
 	km_cgroup_kill(c->spawn.cgroup_dir);
@@ -217,8 +233,13 @@ void km_command_advance(struct km_act *act)
 	bool overdue = km_now_ns() >= act->deadline_ns;
 
 	if (act->phase == KM_ACT_EXEC) {
-		if (!overdue)
+		if (!overdue) {
+			/* Looked at once, and then heard. */
+			if (act->look_ns)
+				km_loop_add(act->actor->o.loop, act->fd, EPOLLIN, on_exec, act);
+			act->look_ns = 0;
 			return;
+		}
 		km_pidfd_kill(c->pidfd, SIGKILL); /* not later, when nobody waits for it */
 		km_act_finish(act, KM_OUT_FAILED, -ETIMEDOUT, "did not reach its execve in time");
 		return;
@@ -248,13 +269,23 @@ void km_command_begin(struct km_act *act)
 {
 	struct km_child *c = act->child;
 	struct km_identity id = { .dying = true };
+	uint32_t pids[KM_CGROUP_PIDS_MAX];
 	int r;
 
+	/* Its end may stand behind the request in the same round of events. */
+	if (c->tgid && poll(&(struct pollfd){ .fd = c->pidfd, .events = POLLIN }, 1, 0) > 0)
+		on_exit_of_main(c, c->pidfd, EPOLLIN);
 	c->act = act;
 	c->started = true;
 	act->rec.tgid = c->tgid;
 	act->rec.start_ns = c->start_ns;
 	act->rec.cgroup_id = c->cgroup_id;
+	if (act->rec.verb != KM_STOP && c->prepared && !c->tgid &&
+	    km_cgroup_pids(c->spawn.cgroup_dir, pids) == 0) {
+		if (km_act_intend_begin(act) == 0)
+			start(act);
+		return;
+	}
 	if (km_act_intend(act) < 0)
 		return;
 	r = c->prepared ? 0 : km_command_prepare(c);
@@ -264,7 +295,7 @@ void km_command_begin(struct km_act *act)
 		return;
 	}
 	act->phase = KM_ACT_GONE;
-	act->kill_ns = km_now_ns() + c->def->stop_timeout_ns;
+	act->look_ns = km_now_ns() + c->def->stop_timeout_ns;
 	if (act->rec.verb == KM_START && c->tgid) {
 		/* The kernel tells of an exit before it has given the ports back. */
 		km_identity_read(c->tgid, &id);

@@ -75,7 +75,7 @@ struct km_act {
 	bool looked;       /* units: asked once what has become of it */
 	uint8_t found[16]; /* units: InvocationID after it was interrupted */
 	uint64_t deadline_ns;
-	uint64_t kill_ns; /* commands: patience with SIGTERM ends, or with the last SIGKILL */
+	uint64_t look_ns; /* commands: when to look again, and kill what does not end */
 	int fd;           /* commands: what is waited for: cgroup.events, or the child's report */
 	sd_bus_slot *slot;
 	char job[128];
@@ -122,8 +122,11 @@ void km_actor_ready(struct km_actor *a);
 /* Lets CB hear of EVENTS on FD, which is ACT's from now on; the one before is closed. FD -1:
  * none. */
 void km_act_wait(struct km_act *act, int fd, uint32_t events, km_loop_cb cb);
-/* Journals the intent. On failure the act is refused and over. */
+/* Journals the intent: in one step or, for what can be got ready meanwhile, in two; nothing takes
+ * effect before act->intended. On failure the act is refused and over. */
 int km_act_intend(struct km_act *act);
+int km_act_intend_begin(struct km_act *act);
+int km_act_intend_end(struct km_act *act);
 /* Journals and says the outcome (DETAIL NULL: the request's reason); the act is over, its memory
  * free for the next. */
 void km_act_finish(struct km_act *act, enum km_outcome_state state, int error, const char *detail);

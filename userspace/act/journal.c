@@ -51,6 +51,16 @@ int km_journal_add(struct km_chain *j, struct km_journal_record *r)
 	return km_chain_add(j, (struct km_chain_record *)r);
 }
 
+int km_journal_write(struct km_chain *j, struct km_journal_record *r)
+{
+	return km_chain_write(j, (struct km_chain_record *)r);
+}
+
+int km_journal_sync(struct km_chain *j, const struct km_journal_record *r)
+{
+	return km_chain_sync(j, (const struct km_chain_record *)r);
+}
+
 int km_journal_verify(int dir_fd, void (*cb)(void *userdata, const struct km_journal_record *r),
                       void *userdata, struct km_journal_report *ret)
 {

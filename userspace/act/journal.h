@@ -61,8 +61,10 @@ _Static_assert(offsetof(struct km_journal_record, previous) ==
  * km_chain_degraded(), _room() and _prepare() as they are. */
 int km_journal_open(int dir_fd, void (*cb)(void *userdata, const struct km_journal_record *r),
                     void *userdata, struct km_chain **ret);
-/* As km_chain_add(). */
+/* As km_chain_add(), _write() and _sync(). */
 int km_journal_add(struct km_chain *j, struct km_journal_record *r);
+int km_journal_write(struct km_chain *j, struct km_journal_record *r);
+int km_journal_sync(struct km_chain *j, const struct km_journal_record *r);
 
 #define km_journal_report km_chain_report
 

@@ -65,7 +65,10 @@ static void on_record(void *userdata, const struct km_journal_record *r)
 			v->open[i] = v->open[--v->count];
 	if (r->kind == KM_J_OUTCOME && same_boot(v, r))
 		v->over[v->overs++ % OVER_MAX] = *r;
-	if (r->kind == KM_J_STARTED && c && same_boot(v, r)) {
+	/* A start's outcome comes before its STARTED. */
+	if ((r->kind == KM_J_STARTED || (r->kind == KM_J_OUTCOME && r->state == KM_OUT_DONE &&
+	                                 (r->verb == KM_START || r->verb == KM_RESTART))) &&
+	    c && same_boot(v, r)) {
 		c->last_tgid = r->tgid;
 		c->last_start_ns = r->start_ns;
 	}

@@ -3,25 +3,6 @@
 #include "act/internal.h"
 #include "base/fs.h"
 
-static bool in_cgroup(uint32_t tgid, const struct km_service_def *def, const char *unit)
-{
-	const char *what = unit ? unit : def->match, *p;
-	size_t len = strlen(what);
-	char path[32], text[8192];
-
-	snprintf(path, sizeof(path), "/proc/%u/cgroup", tgid);
-	if (len == 0 || km_fs_read_small(AT_FDCWD, path, text, sizeof(text)) < 0)
-		return false;
-	for (p = text; (p = strstr(p, what)); p++) {
-		if (!unit && def->kind == KM_BY_CONTAINER)
-			return true;
-		if (p > text && p[-1] == (unit ? '/' : ':') &&
-		    (p[len] == '\0' || strchr("/\n", p[len])))
-			return true;
-	}
-	return false;
-}
-
 static bool belongs(const struct km_act *act, uint32_t tgid)
 {
 	char path[32], exe[KM_PATH_MAX] = "";
@@ -37,7 +18,9 @@ static bool belongs(const struct km_act *act, uint32_t tgid)
 	if (act->def && act->def->kind == KM_BY_EXECUTABLE)
 		return readlink(path, exe, sizeof(exe) - 1) > 0 &&
 		       strcmp(exe, act->def->match) == 0;
-	return in_cgroup(tgid, act->def, act->unit);
+	if (act->unit || !act->def)
+		return act->unit && km_cgroup_names(tgid, act->unit, '/');
+	return km_cgroup_names(tgid, act->def->match, act->def->kind == KM_BY_CONTAINER ? 0 : ':');
 }
 
 int km_act_process(struct km_act *act, int *ret_pidfd)

@@ -9,6 +9,7 @@
 #include <sys/xattr.h>
 
 #include "base/cgroup.h"
+#include "base/fs.h"
 #include "base/identity.h"
 #include "base/text.h"
 
@@ -48,6 +49,22 @@ bool km_cgroup_has(int dir, uint64_t tgid)
 
 	for (int i = km_cgroup_pids(dir, pids); i > 0; i--)
 		if (pids[i - 1] == tgid)
+			return true;
+	return false;
+}
+
+bool km_cgroup_names(uint32_t tgid, const char *what, char before)
+{
+	size_t len = strlen(what);
+	char path[32], text[8192];
+	const char *p;
+
+	snprintf(path, sizeof(path), "/proc/%u/cgroup", tgid);
+	if (len == 0 || km_fs_read_small(AT_FDCWD, path, text, sizeof(text)) < 0)
+		return false;
+	for (p = text; (p = strstr(p, what)); p++)
+		if (!before ||
+		    (p > text && p[-1] == before && (p[len] == '\0' || strchr("/\n", p[len]))))
 			return true;
 	return false;
 }

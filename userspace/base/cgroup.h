@@ -11,6 +11,9 @@
 /* Processes in it, at most KM_CGROUP_PIDS_MAX; one outside our PID namespace is 0. */
 int km_cgroup_pids(int dir, uint32_t ret[KM_CGROUP_PIDS_MAX]);
 bool km_cgroup_has(int dir, uint64_t tgid);
+/* /proc/TGID/cgroup holds WHAT as a whole step or steps of a path, behind BEFORE: '/' (a step) or
+ * ':' (the whole path). BEFORE 0: anywhere, also within a step. */
+bool km_cgroup_names(uint32_t tgid, const char *what, char before);
 /* SIGKILL to all that are in it now. Not by cgroup.kill: since 6.14 ("cgroup: fix race between fork
  * and cgroup.kill") who is cloned into a cgroup that was ever killed so dies at birth. */
 void km_cgroup_kill(int dir);

@@ -85,8 +85,10 @@ static uint64_t ns_of(clockid_t clock)
 	return (uint64_t)t.tv_sec * KM_NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
-static int append(struct km_chain *c, struct km_chain_record *r)
+static int write_next(struct km_chain *c, struct km_chain_record *r)
 {
+	off_t at = (off_t)c->slot * KM_CHAIN_RECORD_SIZE;
+
 	r->magic = c->o.magic;
 	r->version = c->o.version;
 	r->sequence = c->sequence + 1;
@@ -94,9 +96,15 @@ static int append(struct km_chain *c, struct km_chain_record *r)
 	r->realtime_ns = ns_of(CLOCK_REALTIME);
 	memcpy(r->boot_id, c->boot_id, sizeof(r->boot_id));
 	memcpy(r->previous, c->previous, sizeof(r->previous));
-	if (km_chain_digest(r, r->digest) < 0 ||
-	    pwrite(c->fd, r, sizeof(*r), (off_t)c->slot * KM_CHAIN_RECORD_SIZE) != sizeof(*r) ||
-	    fdatasync(c->fd) < 0)
+	if (km_chain_digest(r, r->digest) < 0 || pwrite(c->fd, r, sizeof(*r), at) != sizeof(*r))
+		return -EIO;
+	sync_file_range(c->fd, at, sizeof(*r), SYNC_FILE_RANGE_WRITE);
+	return 0;
+}
+
+static int sync_next(struct km_chain *c, const struct km_chain_record *r)
+{
+	if (fdatasync(c->fd) < 0)
 		return -EIO;
 	c->sequence = r->sequence;
 	memcpy(c->previous, r->digest, sizeof(c->previous));
@@ -104,6 +112,13 @@ static int append(struct km_chain *c, struct km_chain_record *r)
 	if (r->kind == c->o.id_kind && r->id > c->id)
 		c->id = r->id;
 	return 0;
+}
+
+static int append(struct km_chain *c, struct km_chain_record *r)
+{
+	int e = write_next(c, r);
+
+	return e < 0 ? e : sync_next(c, r);
 }
 
 /* The spare becomes the current segment. ERROR: why the one before was left, 0 if it was full. */
@@ -124,19 +139,36 @@ static int begin_segment(struct km_chain *c, int error)
 	return r;
 }
 
-int km_chain_add(struct km_chain *c, struct km_chain_record *r)
+/* After a failed sync the kernel may call the lost pages clean: this file is not trusted with
+ * another record. */
+static int leave_segment(struct km_chain *c)
+{
+	c->damaged = true;
+	c->dead = begin_segment(c, -EIO) < 0;
+	return -EIO;
+}
+
+int km_chain_write(struct km_chain *c, struct km_chain_record *r)
 {
 	int e = c->dead ? -EIO : 0;
 
 	if (e == 0 && c->slot == KM_CHAIN_SEGMENT_RECORDS)
 		e = begin_segment(c, 0);
-	if (e < 0 || append(c, r) == 0)
+	if (e < 0)
 		return e;
-	/* After a failed sync the kernel may call the lost pages clean: this file is not trusted
-	 * with another record. */
-	c->damaged = true;
-	c->dead = begin_segment(c, -EIO) < 0;
-	return -EIO;
+	return write_next(c, r) < 0 ? leave_segment(c) : 0;
+}
+
+int km_chain_sync(struct km_chain *c, const struct km_chain_record *r)
+{
+	return sync_next(c, r) < 0 ? leave_segment(c) : 0;
+}
+
+int km_chain_add(struct km_chain *c, struct km_chain_record *r)
+{
+	int e = km_chain_write(c, r);
+
+	return e < 0 ? e : km_chain_sync(c, r);
 }
 
 void km_chain_prepare(struct km_chain *c)

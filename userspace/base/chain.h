@@ -63,6 +63,10 @@ KM_DEFINE_FREEP(struct km_chain, km_chain_close)
 /* Fills in magic to boot_id, chain and digest of *R, writes and syncs it. -EIO after a failed sync:
  * the segment is left, a new one begun, and the record is NOT to be taken as written. */
 int km_chain_add(struct km_chain *c, struct km_chain_record *r);
+/* The same in two steps, for what can be got ready meanwhile: the disk is at work on *R when
+ * km_chain_write() returns, and *R counts when km_chain_sync() has. Nothing is added in between. */
+int km_chain_write(struct km_chain *c, struct km_chain_record *r);
+int km_chain_sync(struct km_chain *c, const struct km_chain_record *r);
 /* Damage was found, a sync failed, or there is no room for the next segment. */
 bool km_chain_degraded(const struct km_chain *c);
 /* Records that can be written whatever happens to the disk's free space. */

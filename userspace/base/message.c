@@ -46,6 +46,21 @@ int km_message_send(int sock, const void *msg, size_t size, int fd)
 	return errno == ECONNRESET || errno == ENOTCONN ? -EPIPE : -errno;
 }
 
+int km_message_flush(int sock, struct km_buf *queue)
+{
+	int r = 0;
+
+	while (r == 0 && queue->len > 0) {
+		const struct km_message_hdr *h = (const void *)queue->data;
+		size_t size = h->size;
+
+		r = km_message_send(sock, h, size, -1);
+		if (r == 0)
+			km_buf_eat(queue, size);
+	}
+	return r;
+}
+
 /* Descriptors of MH into FDS; how many. */
 static size_t take_fds(struct msghdr *mh, int fds[2])
 {

@@ -8,12 +8,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/cgroup.h"
 #include "base/spawn.h"
+#include "base/urgency.h"
 
 /* Where the child reports once all other descriptors are closed. */
 #define REPORT_FD 3
@@ -82,20 +84,30 @@ static void drop_rights(const struct km_spawn *s, int report)
 		fail(report, "user");
 }
 
+static void wait_for_go(int report)
+{
+	char go;
+
+	if (recv(report, &go, 1, 0) != 1)
+		_exit(127);
+}
+
 static _Noreturn void run(const struct km_spawn *s, char *const env[], int report, bool forked)
 {
 	int null;
 
+	km_urgency_raise(0);
 	join_cgroups(s, report, forked);
 	reset_signals();
 	setsid();
 	umask(022);
-	setpriority(PRIO_PROCESS, 0, 0); /* the actor's own is not for what it starts */
 	null = open("/dev/null", O_RDONLY);
 	if (null < 0 || dup2(null, 0) < 0 || (s->out_fd && dup2(s->out_fd, 2) < 0) ||
 	    dup2(2, 1) < 0)
 		fail(report, "standard input and output");
+	wait_for_go(report);
 	km_cgroup_mark_set(s->cgroup_dir, s->intent_id);
+	km_urgency_reset();
 	drop_rights(s, report);
 	if (chdir(s->def->directory[0] ? s->def->directory : "/") < 0)
 		fail(report, "working directory");
@@ -139,11 +151,13 @@ int km_spawn(const struct km_spawn *s, struct km_spawned *ret)
 
 	snprintf(name, sizeof(name), "KMEND_SERVICE=%s", s->def->name);
 	snprintf(notify, sizeof(notify), "NOTIFY_SOCKET=%s", s->notify ? s->notify : "");
-	if (pipe2(report, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, report) < 0)
 		return -errno;
 	pid = clone_into(s, &pidfd, &forked);
-	if (pid == 0)
+	if (pid == 0) {
+		km_close(&report[0]); /* or it would never see its end */
 		run(s, env, report[1], forked);
+	}
 	r = pid < 0 || pidfd < 0 ? -errno : 0;
 	km_close(&report[1]);
 	if (r == 0) {
@@ -154,4 +168,16 @@ int km_spawn(const struct km_spawn *s, struct km_spawned *ret)
 	if (pid > 0 && kill(pid, SIGKILL) == 0)
 		waitpid(pid, NULL, 0);
 	return r;
+}
+
+void km_spawn_go(const struct km_spawned *child)
+{
+	(void)!send(child->exec_fd, "", 1, MSG_NOSIGNAL);
+}
+
+void km_spawn_drop(struct km_spawned *child)
+{
+	km_close(&child->exec_fd);
+	waitid(P_PIDFD, (id_t)child->pidfd, &(siginfo_t){ 0 }, WEXITED);
+	km_close(&child->pidfd);
 }

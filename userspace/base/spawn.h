@@ -30,7 +30,9 @@ struct km_spawn {
 struct km_spawned {
 	uint32_t tgid;
 	int pidfd;
-	int exec_fd; /* end of file: execve() was done, or it was killed; else one km_spawn_error */
+	/* A socket. End of file or -ECONNRESET: execve() was done, or it was killed; else one
+	 * km_spawn_error. */
+	int exec_fd;
 };
 
 struct km_spawn_error {
@@ -41,7 +43,13 @@ struct km_spawn_error {
 /* Looks up the definition's user (slow: the host's name services) into uid to group_count. -ENOENT:
  * no such user. */
 int km_spawn_user(struct km_spawn *s);
-/* Does not wait for execve(): watch exec_fd (does not block) and pidfd, both the caller's. */
+/* The child gets ready beside its caller, and waits before its execve() for km_spawn_go(). Where
+ * exec_fd is closed before that, or its caller ends, it ends, and nothing of the service has run.
+ * Both descriptors are the caller's. */
 int km_spawn(const struct km_spawn *s, struct km_spawned *ret);
+/* Returns at once: what came of it says exec_fd, or pidfd. */
+void km_spawn_go(const struct km_spawned *child);
+/* Instead of it: the child is gone at return, both descriptors closed. */
+void km_spawn_drop(struct km_spawned *child);
 
 #endif

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <systemd/sd-daemon.h>
@@ -14,6 +13,7 @@
 #endif
 
 #include "base/log.h"
+#include "base/urgency.h"
 #include "daemon/engine.h"
 #include "daemon/guardian.h"
 #include "daemon/privilege.h"
@@ -146,7 +146,7 @@ static int run_prober(struct km_daemon *d, struct sockets *s)
 static int run_engine(struct km_daemon *d, struct sockets *s)
 {
 	rename_process("kmendd-engine");
-	setpriority(PRIO_PROCESS, 0, NICE_ENGINE);
+	km_urgency_raise(NICE_ENGINE);
 	close_ours(&s->actor[0], 1);
 	close_ours(&s->front[0], 1);
 	close_ours(&s->probe[0], 1);
@@ -194,7 +194,7 @@ int km_daemon_run(const struct km_daemon_opts *opts)
 		close_ours(s.probe, 2);
 		close_ours(&s.actor[1], 1);
 		g.engine_sock = s.actor[0];
-		setpriority(PRIO_PROCESS, 0, NICE_ACTOR);
+		km_urgency_raise(NICE_ACTOR);
 		r = km_guardian_run(&g);
 	} else {
 		km_log(KM_ERR, "cannot start the engine and the front");

@@ -146,6 +146,8 @@ static int start(struct exec_probe *e)
 	s.out_fd = out[1];
 	r = km_spawn(&s, &e->child);
 	km_close(&out[1]);
+	if (r == 0)
+		km_spawn_go(&e->child);
 	return r;
 }
 

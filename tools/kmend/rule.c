@@ -123,9 +123,21 @@ typedef int (*on_paths)(char *const *paths, size_t n, struct km_json_writer *jso
 
 static int check_paths(char *const *paths, size_t n, struct km_json_writer *json, FILE *text)
 {
+	const struct km_rule_check_in in = { .paths = paths, .count = n };
 	struct km_rule_check_sum sum;
 
-	return km_rule_check_paths(paths, n, json, text, &sum);
+	return km_rule_check_paths(&in, json, text, &sum);
+}
+
+/* Scopes are held against the services of this host. */
+static int check_on_host(char *const *paths, size_t n, struct km_json_writer *json, FILE *text)
+{
+	km_autofree(km_host_services_clear) struct km_host_services host = { 0 };
+	const struct km_rule_check_in in = { .paths = paths, .count = n, .host = &host };
+	struct km_rule_check_sum sum;
+	int r = km_host_services_read(KM_CLI_CONFIG, &host);
+
+	return r < 0 ? r : km_rule_check_paths(&in, json, text, &sum);
 }
 
 static int test_paths(char *const *paths, size_t n, struct km_json_writer *json, FILE *text)
@@ -174,7 +186,9 @@ static int with_paths(struct km_cli *cli, int argc, char **argv, on_paths run)
 
 static int check(struct km_cli *cli, int argc, char **argv)
 {
-	return with_paths(cli, argc, argv, check_paths);
+	bool host = argc > 0 && !strcmp(argv[0], "--host");
+
+	return with_paths(cli, argc - host, argv + host, host ? check_on_host : check_paths);
 }
 
 static int test(struct km_cli *cli, int argc, char **argv)
@@ -186,7 +200,8 @@ const struct km_cmd km_rule_cmds[] = {
 	{ "list", list, "[--limit N] [--offset N]",
 	  "rules in force, and why a new set was refused" },
 	{ "show", show, "ID", "conditions, plan, guardrails and lines of one rule" },
-	{ "check", check, "PATH...", "errors and warnings with file:line and remedy (offline)" },
+	{ "check", check, "[--host] PATH...",
+	  "errors and warnings with file:line and remedy (offline)" },
 	{ "backtest", km_rule_backtest,
 	  "RULES --trace FILE... [--policy FILE] [--as-written] [--decisions]",
 	  "recorded history through rules: what they would have done (offline)" },

@@ -3,15 +3,19 @@
  * see besides. */
 #include "rule_check.h"
 
+#include <time.h>
+
 #include "base/fs.h"
 #include "match/rule.h"
 #include "review/files.h"
+#include "review/lookout.h"
 
 struct check {
 	struct km_json_writer *json;
 	FILE *text;
 	struct km_rule_check_sum *sum;
-	struct km_rule **rules; /* that are good so far */
+	const struct km_host_services *host; /* NULL: not asked for */
+	struct km_rule **rules;              /* that are good so far */
 	size_t room;
 	int error;           /* -ENOMEM, kept until the end */
 	char untrusted[256]; /* said last: a folder that is wrong is so for all files in it */
@@ -111,7 +115,7 @@ static void check_text(struct check *c, const char *path, struct km_buf *text)
 	else if (keep(c, rule) < 0)
 		c->error = -ENOMEM;
 	else
-		km_take(rule);
+		km_lookout_rule(km_take(rule), path, (uint64_t)time(NULL), c->host, warning, c);
 }
 
 /* What the daemon would refuse to read is a warning here: a reviewer's copy is not the host's. */
@@ -168,6 +172,7 @@ static void check_set(struct check *c)
 	} else {
 		/* the set owns the rules now: give them back, they are counted and freed here */
 		memcpy(c->rules, set->rule, c->sum->rules * sizeof(struct km_rule *));
+		km_lookout_shadowed(c->rules, c->sum->rules, warning, c);
 		set->count = 0;
 		km_rules_free(set);
 	}
@@ -189,18 +194,20 @@ static void sum_up(struct check *c)
 	km_jw_ku64(c->json, "warnings", s->warnings);
 }
 
-int km_rule_check_paths(char *const *paths, size_t n, struct km_json_writer *json, FILE *text,
+int km_rule_check_paths(const struct km_rule_check_in *in, struct km_json_writer *json, FILE *text,
                         struct km_rule_check_sum *ret)
 {
-	km_autofree(km_check_freep) struct check c = { .json = json, .text = text, .sum = ret };
+	km_autofree(km_check_freep) struct check c = {
+		.json = json, .text = text, .sum = ret, .host = in->host
+	};
 
 	*ret = (struct km_rule_check_sum){ 0 };
 	if (json) {
 		km_jw_key(json, "findings");
 		km_jw_array(json);
 	}
-	for (size_t i = 0; i < n && !c.error; i++)
-		check_path(&c, paths[i]);
+	for (size_t i = 0; i < in->count && !c.error; i++)
+		check_path(&c, in->paths[i]);
 	if (!c.error && ret->rules)
 		check_set(&c);
 	sum_up(&c);

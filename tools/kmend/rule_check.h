@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "review/lookout.h"
 
 struct km_rule_check_sum {
 	unsigned int files; /* that were looked at */
@@ -15,7 +16,7 @@ struct km_rule_check_sum {
 	unsigned int warnings;
 };
 
-/* Each of PATHS[N] is a rule file, a folder of one class, or a whole rules folder; the ids of all
+/* Each of IN->paths is a rule file, a folder of one class, or a whole rules folder; the ids of all
  * of them must differ. One of JSON and TEXT is NULL.
  *
  * JSON: adds the members "files", "rules", "errors", "warnings" (numbers) and "findings" (array of
@@ -24,7 +25,13 @@ struct km_rule_check_sum {
  *
  * *RET is always filled in. 0: no error (there may be warnings); -EBADMSG: at least one error;
  * -ENOMEM. A path that cannot be read is an error among the findings. */
-int km_rule_check_paths(char *const *paths, size_t n, struct km_json_writer *json, FILE *text,
+struct km_rule_check_in {
+	char *const *paths;
+	size_t count;
+	const struct km_host_services
+		*host; /* whose services the scopes are held against, or NULL */
+};
+int km_rule_check_paths(const struct km_rule_check_in *in, struct km_json_writer *json, FILE *text,
                         struct km_rule_check_sum *ret);
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Warnings: what a rule may say, and a reviewer should see before it runs. */
-#include "match/compile.h"
+#include "match/warn.h"
 
 static const cJSON *member(const cJSON *obj, const char *key)
 {
@@ -61,28 +61,28 @@ static void warn_of_times(struct km_compile *c, const cJSON *root)
 		                "the cooldown alone allows fewer acts, this budget never trips");
 }
 
-/* Walks tree and text together: both are in the same order. */
-static const struct km_cond *warn_of_absent_events(struct km_compile *c, const cJSON *node,
-                                                   const struct km_cond *cond, bool inverted)
+/* A rung is reached only by the failure of the one before it; a notification does not fail. */
+static void warn_of_rungs(struct km_compile *c, const cJSON *root)
 {
-	const struct km_cond *next = cond + 1;
-	const cJSON *value = node->child, *child;
+	const cJSON *plan = member(root, "plan");
 
-	if (cond->op == KM_COND_EVENT && inverted)
-		km_compile_warn(c, value, "put the event into \"unless\", or use a state",
-		                "an event is absent at almost every moment, so this is almost "
-		                "always true");
-	if (cond->op == KM_COND_NOT)
-		return warn_of_absent_events(c, value, next, !inverted);
-	if (cond->op != KM_COND_ALL && cond->op != KM_COND_ANY)
-		return next;
-	cJSON_ArrayForEach(child, value) next = warn_of_absent_events(c, child, next, inverted);
-	return next;
+	for (unsigned int i = 0; i + 1 < c->rule.steps; i++) {
+		const cJSON *step = cJSON_GetArrayItem(plan, (int)i);
+
+		if (c->plan[i].on_failure == KM_ELSE_NEXT || c->plan[i].verb == KM_NOTIFY)
+			continue;
+		km_compile_warn(c, member(step, "on_failure") ?: step,
+		                "leave \"on_failure\" to the last step",
+		                "no step behind this one is ever reached");
+		return;
+	}
 }
 
 void km_compile_warnings(struct km_compile *c, const cJSON *root)
 {
 	warn_of_reach(c, root);
-	warn_of_absent_events(c, member(root, "when"), c->rule.when, false);
+	warn_of_rungs(c, root);
+	km_compile_warn_of_trees(c, member(root, "when"), member(root, "unless"),
+	                         disrupting(&c->rule) != NULL);
 	warn_of_times(c, root);
 }

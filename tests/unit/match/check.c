@@ -21,7 +21,10 @@ static char *run(char *const *paths, size_t n, int expected, struct km_rule_chec
 	FILE *f = open_memstream(&said, &len);
 
 	assert_non_null(f);
-	assert_int_equal(km_rule_check_paths(paths, n, NULL, f, sum), expected);
+	assert_int_equal(km_rule_check_paths(&(struct km_rule_check_in){ .paths = paths,
+	                                                                 .count = n },
+	                                     NULL, f, sum),
+	                 expected);
 	fclose(f);
 	return said;
 }
@@ -194,7 +197,10 @@ static void the_same_is_said_in_json(void **state)
 	assert_int_equal(km_buf_new(KM_JSON_BYTES_MAX, &b), 0);
 	km_jw_init(&w, b, true);
 	km_jw_object(&w);
-	assert_int_equal(km_rule_check_paths(paths, 1, &w, NULL, &sum), -EBADMSG);
+	assert_int_equal(km_rule_check_paths(&(struct km_rule_check_in){ .paths = paths,
+	                                                                 .count = 1 },
+	                                     &w, NULL, &sum),
+	                 -EBADMSG);
 	km_jw_end_object(&w);
 	assert_int_equal(km_json_parse(km_buf_text(b), b->len, "out", &err, &doc), 0);
 	root = km_json_root(doc);
@@ -217,6 +223,7 @@ static void check_warning(struct folder *f, const char *text, const char *piece,
 	char place[32], *said;
 
 	folder_add(f, "a/a.json", text);
+	folder_add(f, "a/a.test.json", "{}");
 	said = run_folder(f, 0, &sum);
 	snprintf(place, sizeof(place), "a.json:%u:", line);
 	if (sum.warnings != (piece ? 1 : 0) ||

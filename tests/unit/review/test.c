@@ -167,7 +167,7 @@ static void what_is_no_service_has_levels_too(void **state)
 	static const char rule[] =
 		"{\"version\":1,\"id\":\"r\",\"summary\":\"s\",\"why\":\"w\",\"owner\":\"o\","
 		"\"maturity\":\"experimental\",\"scope\":{\"entity\":\"host\",\"all\":true},"
-	        "\"when\":"
+		"\"when\":"
 		"{\"level\":{\"resource\":\"host_memory\",\"above\":\"90%\"}},"
 		"\"plan\":[{\"do\":\"notify\"}],\"verify\":{\"not_measured\":true}}";
 

@@ -19,6 +19,7 @@ _kmend_commands() {
 _kmend_options() {
 	case $1 in
 	'service list' | 'rule list') echo "--limit --offset" ;;
+	'rule check') echo "--host" ;;
 	'rule backtest') echo "--trace --policy --as-written --decisions" ;;
 	'rule diff') echo "--trace --policy --as-written" ;;
 	'service show') echo "--samples" ;;

@@ -144,14 +144,16 @@ QUANTITIES = {
     "bytes_rate": whole(f"({in_units(BYTES, 1, 2**53)})/s") | {"maxLength": 33},
     "share": SOME_SHARE,
     "time": duration(1, 3600 * S),
+    "time_rate": whole(f"({in_units(DURATIONS, 1, 2**53)})/s") | {"maxLength": 33},
     "rate": whole(r"[0-9]{1,12}(\.[0-9]{1,6})?/s") | {"not": {"pattern": "^[0.]+/"}},
-    "count": count(2, 2**53),
+    "count": count(0, 2**53),
 }
 
 
 def quantity(unit, limited):
     """The name of how values of UNIT are written."""
-    kind = {"bytes": "bytes", "bytes/s": "bytes_rate", "ppm": "share", "ns": "time", "us": "time"}.get(
+    kind = {"bytes": "bytes", "bytes/s": "bytes_rate", "ppm": "share", "ns": "time", "us": "time",
+            "us/s": "time_rate"}.get(
         unit, "rate" if unit.endswith("/s") else "count")
     return f"{kind}_or_share" if limited else kind
 
@@ -330,7 +332,8 @@ schema = {
 ]) | {"$defs": {
     "resource": enum(resources),
     **QUANTITIES,
-    **{f"{kind}_or_share": {"anyOf": [SOME_SHARE, own]} for kind, own in QUANTITIES.items()},
+    "bytes_or_share": {"anyOf": [SOME_SHARE, QUANTITIES["bytes"]]},
+    "count_or_share": {"anyOf": [SOME_SHARE, count(2, 2**53)]},
     "condition": obj(conditions, minProperties=1, maxProperties=1),
     "has_forecast": has_forecast,
     "step": step,

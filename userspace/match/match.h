@@ -31,8 +31,8 @@ struct km_match_input {
 	const struct km_attribute *attribute; /* to know a service's own processes; may be NULL */
 	const struct km_service_def *def;     /* NULL: the service is in no configuration */
 	uint64_t realtime_s;                  /* wall-clock time at now_ns; 0: not known */
-	/* An incident is open in which another rule than the one that asks had a part. NULL: not
-	 * measured. */
+	/* An incident is open: of the service itself one in which another rule than the one that
+	 * asks had a part. NULL: not measured. */
 	bool (*incident_open)(const struct km_match_input *in, enum km_incident_whose whose);
 	const void *userdata; /* of incident_open */
 	uint64_t rule_key;    /* of the rule that asks; filled in by km_matcher_rule() */

@@ -40,12 +40,11 @@ static int parse_bytes(const cJSON *node, double *ret)
 	return 0;
 }
 
-/* From 2 on: up to 1 a number is a share. */
 static int parse_count(const cJSON *node, double *ret)
 {
 	double v = node->valuedouble;
 
-	if (!cJSON_IsNumber(node) || v < 2 || v > VALUE_MAX || v != floor(v))
+	if (!cJSON_IsNumber(node) || v < 0 || v > VALUE_MAX || v != floor(v))
 		return -EINVAL;
 	*ret = v;
 	return 0;
@@ -78,21 +77,33 @@ static int parse_rate(const cJSON *node, double *ret)
 	return *ret > 0 ? 0 : -EINVAL;
 }
 
-/* "1MiB/s" */
-static int parse_bytes_rate(const cJSON *node, double *ret)
+/* "1MiB/s", "200ms/s": PARSE is of what stands before. */
+static int parse_per_second(const cJSON *node, int (*parse)(const char *s, uint64_t *ret),
+                            double *ret)
 {
 	const char *s = cJSON_IsString(node) ? node->valuestring : "";
 	size_t len = strlen(s);
-	char bytes[32] = { 0 };
+	char amount[32] = { 0 };
 	uint64_t v;
 
-	if (len < 3 || len >= sizeof(bytes) || strcmp(s + len - 2, "/s") != 0)
+	if (len < 3 || len - 2 >= sizeof(amount) || strcmp(s + len - 2, "/s") != 0)
 		return -EINVAL;
-	memcpy(bytes, s, len - 2);
-	if (km_parse_bytes(bytes, &v) < 0 || !v || v > (uint64_t)VALUE_MAX)
+	memcpy(amount, s, len - 2);
+	if (parse(amount, &v) < 0 || !v || v > (uint64_t)VALUE_MAX)
 		return -EINVAL;
 	*ret = (double)v;
 	return 0;
+}
+
+static int parse_bytes_rate(const cJSON *node, double *ret)
+{
+	return parse_per_second(node, km_parse_bytes, ret);
+}
+
+/* Of all CPUs together: more than a second a second is possible. */
+static int parse_time_rate(const cJSON *node, double *ret)
+{
+	return parse_per_second(node, km_parse_duration, ret);
 }
 
 /* How values of a unit of the catalogue are written; the first whose unit fits. */
@@ -106,6 +117,7 @@ static const struct {
 	{ "ppm", "like \"20%\"", km_parse_share, 1e6 },
 	{ "ns", "like \"250ms\"", parse_time, 1 },
 	{ "us", "like \"250ms\"", parse_time, 1e-3 },
+	{ "us/s", "like \"200ms/s\"", parse_time_rate, 1e-3 },
 	{ "/s", "like \"20/s\"", parse_rate, 1 },
 	{ "", "like 200", parse_count, 1 },
 };
@@ -131,6 +143,9 @@ int km_compile_quantity(struct km_compile *c, const cJSON *node, const struct km
 		*ret = q;
 		return some_share(c, node, q.value);
 	}
+	/* what is left of a number up to 1 is a share that is none */
+	if (what->limited && cJSON_IsNumber(node) && node->valuedouble < 2)
+		return fail(c, node, "like \"90%\", or 200");
 	while (!is_of(what->unit, units[i].unit))
 		i++;
 	if (units[i].parse(node, &q.value) < 0)

@@ -146,7 +146,7 @@ static bool incident_open(const struct km_match_input *in, enum km_incident_whos
 		if (open_incident_of(p,
 		                     km_attribute_service_by_name(p->attribute,
 		                                                  all[in->def->needs[i]].name),
-		                     in->rule_key))
+		                     UINT64_MAX))
 			return true;
 	return false;
 }

@@ -91,12 +91,30 @@ static void conclude(int wrong)
 	assert_int_equal(wrong, 0);
 }
 
+/* Files beside the rules that are none; how many are left. */
+static size_t leave_out_tests(glob_t *g)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->gl_pathc; i++) {
+		char *path = g->gl_pathv[i];
+
+		if (strstr(path, ".test.json"))
+			free(path);
+		else
+			g->gl_pathv[n++] = path;
+	}
+	g->gl_pathc = n;
+	g->gl_pathv[n] = NULL;
+	return n;
+}
+
 static void loader_and_schema_accept_the_same_rules(void **state)
 {
 	static const char *const patterns[] = {
 		"tests/fixtures/rules/good/*.json",
 		"tests/fuzz/seeds/rule/*.json",
-		"rules/[!ps]*/*[!t].json",
+		"rules/[!ps]*/*.json",
 		"tests/scenario/demo.d/rules/*/*.json",
 	};
 	glob_t g;
@@ -106,7 +124,7 @@ static void loader_and_schema_accept_the_same_rules(void **state)
 	assert_int_equal(chdir(tree()), 0);
 	for (size_t i = 0; i < KM_ARRAY_SIZE(patterns); i++)
 		assert_int_equal(glob(patterns[i], i ? GLOB_APPEND : 0, NULL, &g), 0);
-	assert_true(g.gl_pathc > 30);
+	assert_true(leave_out_tests(&g) > 60);
 	wrong = disagreements(&g);
 	globfree(&g);
 	conclude(wrong);

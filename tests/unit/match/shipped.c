@@ -69,7 +69,7 @@ static void every_shipped_rule_compiles_without_a_warning_and_only_suggests(void
 	struct km_rules *rules = load("rules", &s);
 
 	(void)state;
-	assert_true(rules->count >= 7);
+	assert_true(rules->count >= 30);
 	assert_int_equal(s.warnings, 0);
 	for (size_t i = 0; i < rules->count; i++) {
 		const struct km_rule *r = rules->rule[i];
@@ -86,6 +86,26 @@ static void every_shipped_rule_compiles_without_a_warning_and_only_suggests(void
 		         r->id + strlen(r->rule_class) + 1);
 		assert_string_equal(r->file, expected);
 	}
+	km_rules_free(rules);
+}
+
+static void the_reference_lists_every_shipped_rule(void **state)
+{
+	struct set s;
+	struct km_rules *rules = load("rules", &s);
+	size_t len;
+	char *page = slurp("rules/README.md", &len);
+
+	(void)state;
+	for (size_t i = 0; i < rules->count; i++) {
+		const char *file = rules->rule[i]->file;
+		char row[KM_NAME_MAX + 8];
+
+		snprintf(row, sizeof(row), "| `%.*s` |", (int)strlen(file) - 5, file);
+		if (!strstr(page, row))
+			fail_msg("rules/README.md has no row %s", row);
+	}
+	free(page);
 	km_rules_free(rules);
 }
 
@@ -196,6 +216,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_shipped_rule_compiles_without_a_warning_and_only_suggests),
+		cmocka_unit_test(the_reference_lists_every_shipped_rule),
 		cmocka_unit_test(the_demo_has_four_rules_of_its_own),
 		cmocka_unit_test(every_example_of_the_reference_compiles),
 		cmocka_unit_test(the_reference_names_every_word_of_the_language),

@@ -26,7 +26,7 @@
 #define LIFE_MIN_NS (10 * KM_NS_PER_S)
 #define RISE_MIN_S  10.0
 /* Standard errors by which a slope must stand out of 0. */
-#define SLOPE_Z 4.0
+#define SLOPE_Z 3.0
 #define SURE_Z  2.0
 /* Standard deviations of the noise by which the rise as a whole must stand out. */
 #define RISE_Z 4.0

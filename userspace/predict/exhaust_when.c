@@ -11,7 +11,7 @@
 /* From the soonest to the latest of the lines that have seen the rise, widened by what lines do not
  * know: 10 % of leaks that were laid over recorded memory of hosts came before, 10 % after. */
 #define SOONEST 0.55
-#define LATEST  1.4
+#define LATEST  1.25
 
 /* When the line of scale I meets the limit: half of the noise before its middle does. */
 static double meets(const struct km_look *l, unsigned int i)

@@ -6,18 +6,18 @@
  * level that was hardly watched before, anything may be usual: they are even when 66 % of the way
  * from the bottom to the limit lie behind, so that a start-up or a cache that stays below is never
  * said to be likely to end, whatever its speed. The longer it was watched without a rise like this
- * one, the stranger that is: even at 20 % of the way from its highest level to the limit. */
+ * one, the stranger that is: even at 17 % of the way from its highest level to the limit. */
 #include <math.h>
 
 #include "base/exact.h"
 #include "predict/internal.h"
 
 #define EVEN_NEW     1.9
-#define EVEN_WATCHED 0.25
-/* Half of the way between them is gone when it was watched for this share of the rise's length ... */
+#define EVEN_WATCHED 0.2
+/* Half of the way between them is gone when it was watched for this share of the rise's length and
+ * of the time in which services change what they do. */
 #define HALF_WATCHED 0.25
-/* ... and of the time in which services change what they do. */
-#define HABIT_S 1800.0
+#define HABIT_S      1800.0
 /* A rise that would come to rest no higher than this above the limit is not a leak. */
 #define OVERSHOOT 1.05
 /* On a line the newest level, the fitted one and the mean lie in proportion; when the rise slows

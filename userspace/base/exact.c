@@ -7,18 +7,40 @@
 #define LN2_HIGH 0x1.62e42feep-1
 #define LN2_LOW  1.90821492927058770002e-10
 
+/* Up to here, the fade of a second's sample, five terms are enough. */
+#define SMALL 0x1p-10
+
 /* exp(-x) = 2^-n * exp(r) with r within half of ln 2 of 0, there by its series: the 14th term is
  * below the last bit. */
 double km_exact_fade(double x)
 {
-	double n, r, sum = 1;
+	/* 1 / i! */
+	static const double term[] = {
+		1.0,
+		1.0,
+		1.0 / 2,
+		1.0 / 6,
+		1.0 / 24,
+		1.0 / 120,
+		1.0 / 720,
+		1.0 / 5040,
+		1.0 / 40320,
+		1.0 / 362880,
+		1.0 / 3628800,
+		1.0 / 39916800,
+		1.0 / 479001600,
+		1.0 / 6227020800.0,
+	};
+	double n, r, sum = term[13];
 
+	if (x <= SMALL)
+		return 1 - x * (1 - x * (0.5 - x * (1.0 / 6 - x / 24)));
 	if (!(x < 700))
 		return 0;
-	n = floor(x / M_LN2 + 0.5);
+	n = floor(x * M_LOG2E + 0.5);
 	r = n * LN2_HIGH - x + n * LN2_LOW;
-	for (int i = 13; i > 0; i--)
-		sum = 1 + sum * r / i;
+	for (int i = 12; i >= 0; i--)
+		sum = term[i] + sum * r;
 	return ldexp(sum, -(int)n);
 }
 

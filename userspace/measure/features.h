@@ -12,7 +12,8 @@
 #define KM_SCALES 5
 extern const double km_scale_s[KM_SCALES]; /* 4, 16, 64, 256, 1024 */
 
-/* One line fit over one scale. Level units are the resource's. */
+/* One line fit over one scale. Level units are the resource's. Slope, errors, noise and weight are 0
+ * as long as nothing has risen. */
 struct km_fit {
 	double level;    /* fitted value now */
 	double slope;    /* per second */
@@ -38,7 +39,7 @@ struct km_features {
 	double level;
 	double limit;          /* < 0: none */
 	uint32_t subject_tgid; /* descriptors: the fullest process */
-	uint32_t pad;
+	uint32_t risen;        /* 1: some mean is above what it was before; else no line is drawn */
 	uint64_t subject_start_ns;
 	struct km_fit fit[KM_SCALES];
 };

@@ -155,12 +155,14 @@ static void follow_rise(struct km_scale *c)
 	}
 }
 
-static bool released(const struct km_scale *c, double n, double fall)
+static bool released(const struct km_scale *c, double fall, double interval)
 {
-	double rise = (double)c->top - (double)c->low;
+	double rise = (double)c->top - (double)c->low, n;
 
-	return n >= SAMPLES_MIN && rise > 0 && fall > FALL_SHARE * rise &&
-	       fall > FALL_NOISE * UNIT * sqrt(variance(c, n));
+	if (!(rise > 0) || fall <= FALL_SHARE * rise)
+		return false;
+	n = effective(c, interval);
+	return n >= SAMPLES_MIN && fall > FALL_NOISE * UNIT * sqrt(variance(c, n));
 }
 
 struct sample {
@@ -172,10 +174,8 @@ struct sample {
 
 static void add_to_scale(struct km_scale *c, const struct sample *x, double scale_s, double keep)
 {
-	double n = effective(c, x->interval / scale_s);
-
 	age_rise(c, x->dt, x->fade);
-	if (x->fall > 0 && released(c, n, x->fall)) {
+	if (x->fall > 0 && released(c, x->fall, x->interval / scale_s)) {
 		keep_rise(c);
 		start_fit(c, x->level);
 		begin_rise(c, x->level);
@@ -263,7 +263,18 @@ int km_series_add(struct km_series *s, uint64_t t_ns, double level, double limit
 	return 0;
 }
 
-static void fit_of(const struct km_scale *c, double interval, struct km_fit *ret)
+/* What costs no division. */
+static void outline_of(const struct km_scale *c, struct km_fit *ret)
+{
+	ret->level = c->mean;
+	ret->mean = c->mean;
+	ret->low = (double)c->low;
+	ret->low_s = (double)c->low_cs / 100;
+	ret->peak = (double)c->peak;
+	ret->swing = (double)c->swing;
+}
+
+static void line_of(const struct km_scale *c, double interval, struct km_fit *ret)
 {
 	double n = effective(c, interval), square = variance(c, n);
 
@@ -272,11 +283,6 @@ static void fit_of(const struct km_scale *c, double interval, struct km_fit *ret
 	ret->slope_se = slope_error(c, n, square);
 	ret->noise = sqrt(square) * UNIT;
 	ret->weight = n;
-	ret->mean = c->mean;
-	ret->low = (double)c->low;
-	ret->low_s = (double)c->low_cs / 100;
-	ret->peak = (double)c->peak;
-	ret->swing = (double)c->swing;
 }
 
 void km_series_features(const struct km_series *s, struct km_features *ret)
@@ -289,8 +295,13 @@ void km_series_features(const struct km_series *s, struct km_features *ret)
 	ret->samples = s->samples;
 	ret->level = s->level;
 	ret->limit = s->limit;
-	for (unsigned int i = 0; i < KM_SCALES; i++)
-		fit_of(&s->scale[i], interval / km_scale_s[i], &ret->fit[i]);
+	ret->risen = 0;
+	for (unsigned int i = 0; i < KM_SCALES; i++) {
+		outline_of(&s->scale[i], &ret->fit[i]);
+		ret->risen |= (float)s->scale[i].mean > s->scale[i].peak;
+	}
+	for (unsigned int i = 0; i < KM_SCALES && ret->risen; i++)
+		line_of(&s->scale[i], interval / km_scale_s[i], &ret->fit[i]);
 }
 
 static bool scale_valid(const struct km_scale *c)

@@ -129,6 +129,8 @@ static int crash(const struct km_predict_input *in, enum km_resource resource,
 	uint32_t run;
 
 	(void)resource;
+	if (!in->ends || in->ends->count < ENDS_MIN)
+		return none(ret, KM_WHY_FEW_ENDS);
 	crashes(in->service, in->ends, &e);
 	run = short_lives(&e, in->now_ns);
 	ret->ends = run;

@@ -203,6 +203,20 @@ static enum km_no_forecast choose(const struct km_look *l, struct km_line *ret)
 	return ret->p >= 0 ? KM_WHY_NONE : why;
 }
 
+/* Nothing is above what it was before. */
+static enum km_no_forecast fallen_short(const struct km_features *f)
+{
+	enum km_no_forecast why = KM_WHY_FLAT;
+
+	for (unsigned int i = 0; i < KM_SCALES; i++) {
+		if (f->fit[i].low >= f->limit)
+			return KM_WHY_BEYOND;
+		if (f->fit[i].mean > f->fit[i].low)
+			why = KM_WHY_SETTLED;
+	}
+	return why;
+}
+
 static int none(struct km_forecast *ret, enum km_no_forecast why)
 {
 	ret->why = why;
@@ -237,6 +251,8 @@ static int exhaust(const struct km_predict_input *in, enum km_resource resource,
 		return none(ret, KM_WHY_NO_LIMIT);
 	if (f->samples < SAMPLES_MIN || f->t_ns - f->since_ns < LIFE_MIN_NS)
 		return none(ret, KM_WHY_TOO_SHORT);
+	if (!f->risen)
+		return none(ret, fallen_short(f));
 	look.age_s = (double)(f->t_ns - f->since_ns) / (double)KM_NS_PER_S;
 	look.horizon_s = (double)in->horizon_ns / (double)KM_NS_PER_S;
 	look.interval_s = look.age_s / (double)(f->samples - 1);

@@ -37,9 +37,10 @@ const char *const km_no_forecast_names[KM_WHY_MAX + 1] = {
 	[KM_WHY_BEYOND] = "above the limit all the time",
 };
 
+/* That of the service as a whole first: its row tells which others there are. */
 const struct km_predictor *const km_predictors[] = {
-	&km_predictor_exhaust,
 	&km_predictor_crash,
+	&km_predictor_exhaust,
 	NULL,
 };
 
@@ -61,7 +62,7 @@ struct row {
 	uint32_t streak;        /* evidence in a row that gave a forecast */
 	uint32_t misses;        /* ... and that gave none while one was in force */
 	uint32_t said;          /* 1: is in force for the others */
-	uint32_t pad;
+	uint32_t resources;     /* of a crash loop's row: bits of those that have rows */
 };
 
 struct km_predict {
@@ -78,13 +79,13 @@ static bool valid(const void *p)
 	return r->key.service_id && r->key.kind < KM_FORECAST_KIND_MAX &&
 	       r->key.resource <= KM_RESOURCE_MAX && f->service_id == r->key.service_id &&
 	       f->kind == r->key.kind && f->resource == r->key.resource && f->why < KM_WHY_MAX &&
-	       r->said <= 1 && f->change < KM_CHANGE_MAX && f->scale < KM_SCALES &&
-	       isfinite(f->eta_s) && isfinite(f->eta_lo_s) && isfinite(f->eta_hi_s) &&
-	       isfinite(f->p) && isfinite(f->level) && isfinite(f->limit) &&
-	       isfinite(r->said_eta_s) && isfinite(r->said_p) && isfinite(r->eta_s) &&
-	       f->predictor < KM_ARRAY_SIZE(km_predictors) - 1 && isfinite(f->fit.slope) &&
-	       isfinite(f->fit.slope_se) && isfinite(f->fit.noise) && isfinite(f->fit.weight) &&
-	       isfinite(f->fit.low_s);
+	       r->said <= 1 && r->resources >> KM_RESOURCE_MAX == 0 && f->change < KM_CHANGE_MAX &&
+	       f->scale < KM_SCALES && isfinite(f->eta_s) && isfinite(f->eta_lo_s) &&
+	       isfinite(f->eta_hi_s) && isfinite(f->p) && isfinite(f->level) &&
+	       isfinite(f->limit) && isfinite(r->said_eta_s) && isfinite(r->said_p) &&
+	       isfinite(r->eta_s) && f->predictor < KM_ARRAY_SIZE(km_predictors) - 1 &&
+	       isfinite(f->fit.slope) && isfinite(f->fit.slope_se) && isfinite(f->fit.noise) &&
+	       isfinite(f->fit.weight) && isfinite(f->fit.low_s);
 }
 
 int km_predict_new(struct km_predict **ret)
@@ -229,6 +230,19 @@ static enum km_change change_of(struct row *r, uint64_t now_ns)
 	return before ? KM_CHANGED : KM_APPEARED;
 }
 
+/* The usual case, made short: nothing was in force, and nothing is. */
+static void still_none(struct row *r, const struct km_forecast *fresh)
+{
+	r->streak = 0;
+	r->misses += r->misses < UINT32_MAX;
+	r->now.t_ns = fresh->t_ns;
+	r->now.level = fresh->level;
+	r->now.limit = fresh->limit;
+	r->now.ends = fresh->ends;
+	r->now.why = fresh->why;
+	r->now.change = KM_SAME;
+}
+
 static int look(struct km_predict *p, const struct km_predict_input *in, unsigned int predictor,
                 uint32_t resource)
 {
@@ -245,9 +259,6 @@ static int look(struct km_predict *p, const struct km_predict_input *in, unsigne
 	struct row *r;
 	int k;
 
-	/* What this kind of entity does not have takes no row. */
-	if (how->per_resource && !in->features[resource] && !km_table_get(p->rows, &key))
-		return 0;
 	k = km_table_put(p->rows, &key, &r);
 	if (k < 0)
 		return k;
@@ -257,6 +268,10 @@ static int look(struct km_predict *p, const struct km_predict_input *in, unsigne
 	k = how->forecast(in, (enum km_resource)resource, &fresh);
 	if (k < 0)
 		return k;
+	if (k == 0 && r->now.why != KM_WHY_NONE && !r->said) {
+		still_none(r, &fresh);
+		return 0;
+	}
 	settle(r, &fresh, k > 0, in->now_ns);
 	r->now.change = change_of(r, in->now_ns);
 	if (r->now.change != KM_SAME)
@@ -264,18 +279,33 @@ static int look(struct km_predict *p, const struct km_predict_input *in, unsigne
 	return 0;
 }
 
+/* What this kind of entity does not have takes no row, and no search for one. */
+static int look_at_resources(struct km_predict *p, const struct km_predict_input *in,
+                             unsigned int predictor, struct row *own)
+{
+	int r = 0;
+
+	for (uint32_t k = 0; k < KM_RESOURCE_MAX && r == 0; k++) {
+		if (!in->features[k] && !(own->resources >> k & 1))
+			continue;
+		r = look(p, in, predictor, k);
+		own->resources |= r == 0 ? 1U << k : 0;
+	}
+	return r;
+}
+
 int km_predict_service(struct km_predict *p, const struct km_predict_input *in)
 {
+	const struct key key = { in->service->id, KM_CRASH_LOOP, KM_RESOURCE_MAX };
+	struct row *own;
 	int r = 0;
 
 	p->said_count = 0;
 	for (unsigned int i = 0; km_predictors[i] && r == 0; i++) {
-		if (!km_predictors[i]->per_resource) {
+		if (!km_predictors[i]->per_resource)
 			r = look(p, in, i, KM_RESOURCE_MAX);
-			continue;
-		}
-		for (uint32_t k = 0; k < KM_RESOURCE_MAX && r == 0; k++)
-			r = look(p, in, i, k);
+		else if ((own = km_table_get(p->rows, &key)))
+			r = look_at_resources(p, in, i, own);
 	}
 	return r < 0 && r != -ENOSPC ? r : (int)p->said_count;
 }

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What a sample of one series costs in phases 4 and 5, and how much is kept of it. CPU time of this
+ * process; the best of several rounds, because others use the machine as well. Needs no root. */
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "measure/features.h"
+#include "predict/anomaly.h"
+#include "predict/predict.h"
+
+/* More than fit into a second-level cache, as in a daemon with many services. */
+#define SERIES  4096
+#define SAMPLES 64
+#define ROUNDS  7
+#define LIMIT   1e9
+
+struct world {
+	char *series; /* SERIES of them */
+	struct km_anomaly_metric *metric;
+	struct km_predict *predict;
+	uint64_t seed, second;
+	double sink; /* what is computed is used */
+};
+
+static double chance(struct world *w)
+{
+	w->seed = w->seed * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (double)(w->seed >> 11) / 9007199254740992.0;
+}
+
+static uint64_t cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * KM_NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+/* Noise around half of the limit; one series in 64 leaks. */
+static double level(struct world *w, unsigned int i)
+{
+	double base = i % 64 == 0 ? fmod((double)w->second, 3600) * LIMIT / 3600 : LIMIT / 2;
+
+	return base + chance(w) * LIMIT / 20;
+}
+
+typedef void (*sample)(struct world *w, unsigned int i, double level);
+
+static void nothing(struct world *w, unsigned int i, double x)
+{
+	w->sink += x + i;
+}
+
+static struct km_series *series(struct world *w, unsigned int i)
+{
+	return (struct km_series *)(void *)(w->series + i * km_series_size());
+}
+
+static void add(struct world *w, unsigned int i, double x)
+{
+	km_series_add(series(w, i), w->second * KM_NS_PER_S, x, LIMIT);
+}
+
+static void forecast(struct world *w, unsigned int i, double x)
+{
+	struct km_service service = { .id = i + 1, .state = KM_SERVICE_UP };
+	struct km_features f = { .service_id = i + 1 };
+	struct km_predict_input in = { .now_ns = w->second * KM_NS_PER_S,
+		                       .horizon_ns = 86400 * KM_NS_PER_S,
+		                       .service = &service,
+		                       .features[KM_MEMORY] = &f };
+
+	add(w, i, x);
+	km_series_features(series(w, i), &f);
+	w->sink += km_predict_service(w->predict, &in);
+}
+
+static void anomaly(struct world *w, unsigned int i, double x)
+{
+	km_anomaly_metric_add(&w->metric[i], x);
+	if (w->second % KM_ANOMALY_STEP_S == i % KM_ANOMALY_STEP_S)
+		km_anomaly_metric_step(&w->metric[i]);
+}
+
+static void everything(struct world *w, unsigned int i, double x)
+{
+	forecast(w, i, x);
+	anomaly(w, i, x);
+}
+
+/* Nanoseconds a sample, the best of all rounds. */
+static double cost(struct world *w, sample what)
+{
+	double best = INFINITY;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t from = cpu_ns();
+
+		for (int s = 0; s < SAMPLES; s++, w->second++)
+			for (unsigned int i = 0; i < SERIES; i++)
+				what(w, i, level(w, i));
+		best = fmin(best, (double)(cpu_ns() - from) / ((double)SAMPLES * SERIES));
+	}
+	return best;
+}
+
+int main(void)
+{
+	static const struct {
+		const char *name;
+		sample what;
+	} rows[] = {
+		{ "level into its series", add },
+		{ "and features and a forecast", forecast },
+		{ "level into an anomaly metric", anomaly },
+		{ "everything together", everything },
+	};
+	struct world w = { .second = 1000, .seed = 1 };
+	double bare;
+
+	w.series = calloc(SERIES, km_series_size());
+	w.metric = calloc(SERIES, sizeof(*w.metric));
+	if (!w.series || !w.metric || km_predict_new(&w.predict) < 0)
+		return 1;
+	bare = cost(&w, nothing);
+	for (size_t i = 0; i < KM_ARRAY_SIZE(rows); i++)
+		printf("%-30s %6.0f ns a sample\n", rows[i].name, cost(&w, rows[i].what) - bare);
+	printf("%-30s %6zu bytes (fits %zu, anomaly %zu)\n", "kept of a series",
+	       km_series_size() + sizeof(struct km_anomaly_metric), km_series_size(),
+	       sizeof(struct km_anomaly_metric));
+	km_predict_free(w.predict);
+	free(w.metric);
+	free(w.series);
+	return w.sink > 0 ? 0 : 1;
+}

@@ -192,7 +192,7 @@ static int read_budgets(const struct compile *c, const cJSON *obj, struct km_pol
 }
 
 struct top {
-	uint64_t version;
+	uint64_t version, concurrent;
 	const cJSON *verbs, *services, *protect, *budget;
 	bool pause;
 };
@@ -205,6 +205,8 @@ static const struct km_json_field top_fields[] = {
 	{ "services", KM_JSON_ARRAY, .offset = AT(services) },
 	{ "protect", KM_JSON_ARRAY, .offset = AT(protect) },
 	{ "budget", KM_JSON_OBJECT, .offset = AT(budget) },
+	{ "concurrent", KM_JSON_COUNT, .offset = AT(concurrent), .min = 1,
+	  .max = KM_POLICY_CONCURRENT_MAX },
 	{ "pause", KM_JSON_BOOL, .offset = AT(pause) },
 	{ .key = NULL },
 };
@@ -222,6 +224,8 @@ static int read_top(const struct compile *c, struct km_policy *p)
 		return km_json_fail(c->doc, cJSON_GetObjectItemCaseSensitive(root, "version"),
 		                    c->err, "write 1", "this version is not known here");
 	p->pause = top.pause;
+	if (top.concurrent)
+		p->concurrent = (uint32_t)top.concurrent;
 	if (top.verbs)
 		r = read_verbs(c, top.verbs, p);
 	if (r == 0)
@@ -252,6 +256,7 @@ int km_policy_compile(const char *text, size_t len, const char *file, struct km_
 	p->verbs[KM_NOTIFY] = true;
 	p->per_service = (struct km_budget){ 5, 600 * KM_NS_PER_S };
 	p->per_host = (struct km_budget){ 20, 600 * KM_NS_PER_S };
+	p->concurrent = 4;
 	if (!text) {
 		r = empty_lists(p);
 	} else {

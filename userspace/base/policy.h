@@ -31,6 +31,8 @@ struct km_budget {
 #define KM_POLICY_GLOBS_MAX 256
 /* Acts in one budget: the actor keeps the time of each. */
 #define KM_POLICY_BUDGET_MAX 1000
+/* More at one time is no repair but a restart of the host. */
+#define KM_POLICY_CONCURRENT_MAX 64
 
 struct km_policy {
 	bool verbs[KM_VERB_MAX]; /* which are allowed at all; default: notify only */
@@ -38,6 +40,7 @@ struct km_policy {
 	char **protect;  /* globs added to the built-in protected list */
 	struct km_budget per_service; /* default 5 in 10 min */
 	struct km_budget per_host;    /* default 20 in 10 min */
+	uint32_t concurrent;          /* acts at one time, default 4 */
 	bool pause;                   /* the kill switch: no act at all but notify */
 };
 

@@ -30,8 +30,9 @@ enum km_raw_type {
 	KM_RAW_STATE = 267,   /* a row of a checkpoint; only before the first other record */
 	KM_RAW_SAID =
 		268, /* what the pipeline put out, as text: ignored as input, compared by replay */
-	KM_RAW_VALUE = 280, /* a value of one signal of one entity */
-	KM_RAW_HEALTH = 300, /* how a health check stands */
+	KM_RAW_VALUE = 280,    /* a value of one signal of one entity */
+	KM_RAW_HEALTH = 300,   /* how a health check stands */
+	KM_RAW_OPERATOR = 301, /* an operator's pause, resume, maintain */
 	KM_RAW_MAX_TYPE
 };
 
@@ -184,6 +185,23 @@ struct km_raw_command {
 	uint32_t uid;
 	uint32_t tgid;
 	uint32_t pad;
+};
+
+enum km_operator {
+	KM_OP_PAUSE = 0, /* nothing is done until RESUME */
+	KM_OP_RESUME = 1,
+	KM_OP_MAINTAIN = 2, /* nothing is done to SERVICE for so long; 0: that is over */
+	KM_OP_MAX
+};
+
+struct km_raw_operator {
+	struct kmend_hdr hdr;
+	uint32_t operation;
+	uint32_t uid;
+	uint32_t tgid;
+	uint32_t pad;
+	uint64_t for_ns;
+	char service[KM_NAME_MAX];
 };
 
 struct km_raw_probe {

@@ -174,6 +174,8 @@ int km_decide_match(struct km_decide *d, const struct km_decide_world *w, const 
 		take_evidence(r, s, m, w->now_ns);
 	}
 	km_plan_move(d, w, r, &move);
+	if (fresh && m->event == KM_EV_ENDED)
+		km_storm_note(d, s->id, w->now_ns);
 	return fresh ? km_repair_consider(&move) : speaks_again(&move, m);
 }
 
@@ -326,12 +328,14 @@ int km_decide_tick(struct km_decide *d, const struct km_decide_world *w)
 			return 0;
 		tick_repair(d, w, r);
 	}
+	km_storm_tick(d, w);
 	if (w->now_ns >= meta->sweep_ns) {
 		meta->sweep_ns = w->now_ns + KM_SWEEP_NS;
 		km_budget_sweep(d, w->now_ns);
 		km_backoff_sweep(d, w);
 		km_incident_sweep(d, w->now_ns);
 		km_said_sweep(d, w->now_ns);
+		km_maintain_sweep(d, w->now_ns);
 	}
 	return 0;
 }

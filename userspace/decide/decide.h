@@ -25,7 +25,11 @@ enum km_guard {
 	KM_GUARD_BUDGET_SERVICE,
 	KM_GUARD_BUDGET_HOST,
 	KM_GUARD_MIN_HEALTHY,
-	KM_GUARD_WINDOW, /* the rule may act at this time of the day and week */
+	KM_GUARD_WINDOW,      /* the rule may act at this time of the day and week */
+	KM_GUARD_MAINTENANCE, /* no operator works on it */
+	KM_GUARD_NEEDS,       /* all that it needs is there */
+	KM_GUARD_STARVED,     /* it is not held up by something that a restart does not mend */
+	KM_GUARD_CONCURRENT,  /* not too much is done at one time */
 	KM_GUARD_MAX
 };
 
@@ -105,7 +109,8 @@ struct km_decide_world {
 	uint64_t now_ns;
 	uint64_t realtime_s; /* wall-clock time at now_ns, 0: not known */
 	const struct km_attribute *attribute;
-	uint32_t lossy; /* 1: records were lost and not yet reconciled */
+	struct km_measure *measure; /* NULL: nothing is measured */
+	uint32_t lossy;             /* 1: records were lost and not yet reconciled */
 };
 
 /* Each call queues the decisions that follow from it, in order. 0; -EBADMSG: it fits nothing that
@@ -118,6 +123,9 @@ int km_decide_verdict(struct km_decide *d, const struct km_decide_world *w, uint
                       enum km_verdict_kind verdict);
 int km_decide_command(struct km_decide *d, const struct km_decide_world *w,
                       const struct km_raw_command *c);
+/* Pause, resume, maintenance. -EBADMSG: there is no such service. */
+int km_decide_operator(struct km_decide *d, const struct km_decide_world *w,
+                       const struct km_raw_operator *o);
 /* Deadlines: approvals that expire, back-offs that are due, actors that do not answer. */
 int km_decide_tick(struct km_decide *d, const struct km_decide_world *w);
 /* Supervised commands that should run and were reported absent at the start. */
@@ -138,6 +146,11 @@ const struct km_decision *km_decide_next(struct km_decide *d);
 bool km_decide_incident_open(const struct km_decide *d, uint64_t service_id, uint64_t but_rule_key,
                              uint64_t now_ns);
 
+/* For people: boot time since which operators let nothing be done, 0: they do; whether one works on a
+ * service, and until when. */
+uint64_t km_decide_paused_ns(const struct km_decide *d);
+bool km_decide_maintained(const struct km_decide *d, uint64_t service_id, uint64_t now_ns,
+                          uint64_t *ret_until_ns);
 /* For people: what is open. A quarantine ends by APPROVE of its QUARANTINE decision. */
 bool km_decide_quarantined(const struct km_decide *d, uint64_t service_id);
 /* The ACT decision with this id while phase 9 is to look at it (its DONE outcome was taken), else

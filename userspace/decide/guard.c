@@ -19,6 +19,10 @@ const char *const km_guard_names[KM_GUARD_MAX + 1] = {
 	[KM_GUARD_BUDGET_HOST] = "budget_host",
 	[KM_GUARD_MIN_HEALTHY] = "min_healthy",
 	[KM_GUARD_WINDOW] = "window",
+	[KM_GUARD_MAINTENANCE] = "maintenance",
+	[KM_GUARD_NEEDS] = "needs",
+	[KM_GUARD_STARVED] = "starved",
+	[KM_GUARD_CONCURRENT] = "concurrent",
 };
 
 static enum km_verb verb_of(const struct km_move *m)
@@ -42,7 +46,8 @@ static bool mode(const struct km_move *m)
 
 static bool unpaused(const struct km_move *m)
 {
-	return verb_of(m) == KM_NOTIFY || (m->d->policy && !m->d->policy->pause);
+	return verb_of(m) == KM_NOTIFY ||
+	       (m->d->policy && !m->d->policy->pause && !km_decide_paused_ns(m->d));
 }
 
 /* The policy as if kmend were not paused: the pause has a row of its own. */
@@ -226,6 +231,20 @@ static uint64_t window_until(const struct km_move *m)
 	return first ? m->w->now_ns + (first - m->w->realtime_s) * KM_NS_PER_S : 0;
 }
 
+static bool unmaintained(const struct km_move *m)
+{
+	return verb_of(m) == KM_NOTIFY ||
+	       !km_maintain_is(m->d, m->r->service_id, m->w->now_ns, NULL);
+}
+
+static uint64_t maintenance_until(const struct km_move *m)
+{
+	uint64_t until = 0;
+
+	km_maintain_is(m->d, m->r->service_id, m->w->now_ns, &until);
+	return until;
+}
+
 /* waits: the guard may open by itself, so what an event asked for is looked at again. */
 static const struct {
 	bool (*passes)(const struct km_move *m);
@@ -246,6 +265,10 @@ static const struct {
 	[KM_GUARD_BUDGET_HOST] = { km_budget_host, true },
 	[KM_GUARD_MIN_HEALTHY] = { enough_healthy, true },
 	[KM_GUARD_WINDOW] = { in_window, true },
+	[KM_GUARD_MAINTENANCE] = { unmaintained, true },
+	[KM_GUARD_NEEDS] = { km_depend_ready, true },
+	[KM_GUARD_STARVED] = { km_starved_not, true },
+	[KM_GUARD_CONCURRENT] = { km_storm_room, true },
 };
 
 void km_guard_look(struct km_move *m)
@@ -271,6 +294,10 @@ uint64_t km_guard_until(const struct km_move *m)
 		until = km_backoff_cooldown_until(m);
 	else if (m->guard == KM_GUARD_WINDOW)
 		until = window_until(m);
+	else if (m->guard == KM_GUARD_MAINTENANCE)
+		until = maintenance_until(m);
+	else if (m->guard == KM_GUARD_NEEDS)
+		until = km_depend_until(m);
 	else
 		until = km_budget_guard_until(m, m->guard);
 	/* A table without room, or a guard that no time opens. */

@@ -44,6 +44,20 @@ uint64_t km_incident_of(struct km_decide *d, uint64_t service_id, uint64_t rule_
 	return i->id;
 }
 
+void km_incident_join(struct km_decide *d, uint64_t service_id, uint64_t rule_key, uint64_t id,
+                      uint64_t now_ns)
+{
+	struct km_incident *i;
+
+	if (km_table_put(d->table[KM_T_INCIDENT], &service_id, &i) < 0) {
+		km_decide_count_full(d);
+		return;
+	}
+	i->id = id;
+	i->last_ns = now_ns;
+	note_rule(i, rule_key, now_ns);
+}
+
 void km_incident_touch(struct km_decide *d, uint64_t service_id, uint64_t rule_key, uint64_t now_ns)
 {
 	struct km_incident *i = km_table_get(d->table[KM_T_INCIDENT], &service_id);

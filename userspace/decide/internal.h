@@ -18,14 +18,17 @@
 /* Acts remembered for the host: half of the services it can follow, within one window. */
 #define KM_HOST_ACTS_KEPT 1024
 /* A call may say up to so many decisions; it starts only with that much room in the queue. */
-#define KM_SAY_MAX        16
+#define KM_SAY_MAX       16
 
-#define KM_QUIET_NS       (600 * KM_NS_PER_S) /* ends an incident; then a "no" is said again */
-#define KM_GRACE_NS       (10 * KM_NS_PER_S)  /* for an actor, behind the act's own time-out */
-#define KM_LOOK_AGAIN_NS  (10 * KM_NS_PER_S)  /* at what a guard holds that no time frees */
-#define KM_VERDICT_NS     (60 * KM_NS_PER_S)  /* for phase 9, behind its own time */
-#define KM_SWEEP_NS       (60 * KM_NS_PER_S)  /* between two removals of rows that are over */
-#define KM_STALE_PERIODS  3
+#define KM_QUIET_NS      (600 * KM_NS_PER_S) /* ends an incident; then a "no" is said again */
+#define KM_GRACE_NS      (10 * KM_NS_PER_S)  /* for an actor, behind the act's own time-out */
+#define KM_LOOK_AGAIN_NS (10 * KM_NS_PER_S)  /* at what a guard holds that no time frees */
+#define KM_VERDICT_NS    (60 * KM_NS_PER_S)  /* for phase 9, behind its own time */
+#define KM_SWEEP_NS      (60 * KM_NS_PER_S)  /* between two removals of rows that are over */
+#define KM_STALE_PERIODS 3
+/* Ends of a service and of what it needs that come so close together have one cause, whichever was
+ * heard first. A service that needs others waits for so long before it is looked at. */
+#define KM_HEARD_NS       (200 * KM_NS_PER_MS)
 #define KM_BACKOFF_MAX_NS (86400 * KM_NS_PER_S)
 
 /* Two records may come in either order: never negative. */
@@ -94,6 +97,7 @@ struct km_meta {
 	uint64_t full;       /* a table had no room */
 	uint64_t unsaid;     /* decisions that found no room in the queue */
 	uint64_t sweep_ns;   /* next removal of rows that are over */
+	uint64_t paused_ns;  /* since when operators let nothing be done, 0: they do */
 };
 
 /* Times of acts, newest first; rule_key 0: of the service, whatever the rule. */
@@ -141,6 +145,26 @@ struct km_incident {
 	uint64_t rule_ns[2];  /* ... when; 0: none */
 };
 
+/* Failing services remembered to tell a storm from single failures. */
+#define KM_STORM_KEPT 32
+
+/* One row. Services that failed lately, newest first, each once. */
+struct km_storm {
+	uint64_t key;      /* 1 */
+	uint64_t since_ns; /* of the storm that was said last, 0 none */
+	uint64_t last_ns;  /* newest failure */
+	uint32_t count;
+	uint32_t said; /* 1: people were called */
+	uint64_t service_id[KM_STORM_KEPT];
+	uint64_t t_ns[KM_STORM_KEPT];
+};
+
+/* An operator works on a service. */
+struct km_maintain {
+	uint64_t service_id;
+	uint64_t until_ns;
+};
+
 /* When each thing was last said of one rule and service, 0 never. */
 enum km_said {
 	KM_SAID_OBSERVE = KM_GUARD_MAX, /* below it: NO because of this guard */
@@ -164,6 +188,8 @@ enum km_decide_table {
 	KM_T_QUARANTINE,
 	KM_T_INCIDENT,
 	KM_T_SAID,
+	KM_T_STORM,
+	KM_T_MAINTAIN,
 	KM_T_MAX
 };
 
@@ -207,6 +233,44 @@ bool km_guard_trigger_holds(const struct km_move *m);
 bool km_guard_at_work(const struct km_decide *d, const struct km_service *s, uint64_t service_id,
                       uint64_t self);
 
+/* depend.c: the guard, and for how long it holds. */
+bool km_depend_ready(const struct km_move *m);
+uint64_t km_depend_until(const struct km_move *m);
+bool km_depend_has_needs(const struct km_move *m);
+/* It holds only because ends that belong together may not all have been heard yet. */
+bool km_depend_listens(const struct km_move *m);
+/* Of what the service needs and does not have, what needs least itself; NULL: all is there. */
+const struct km_service *km_depend_root(const struct km_move *m);
+
+/* storm.c: a failure is noted, a storm is said once; the guard on how much is done at a time. */
+void km_storm_note(struct km_decide *d, uint64_t service_id, uint64_t now_ns);
+void km_storm_tick(struct km_decide *d, const struct km_decide_world *w);
+bool km_storm_is(const struct km_decide *d, uint64_t now_ns);
+bool km_storm_room(const struct km_move *m);
+/* Something is over: who waits for room, or for it, is looked at. */
+void km_storm_wake(const struct km_move *m);
+
+/* maintain.c */
+bool km_maintain_is(const struct km_decide *d, uint64_t service_id, uint64_t now_ns,
+                    uint64_t *ret_until_ns);
+void km_maintain_sweep(struct km_decide *d, uint64_t now_ns);
+
+/* starved.c */
+enum km_starved {
+	KM_STARVED_NOT = 0, /* or not measured */
+	KM_STARVED_FROZEN,
+	KM_STARVED_STOPPED,
+	KM_STARVED_THROTTLED,
+	KM_STARVED_CPU,
+	KM_STARVED_MEMORY,
+	KM_STARVED_STORAGE,
+	KM_STARVED_MAX
+};
+enum km_starved km_starved_why(const struct km_move *m);
+bool km_starved_not(const struct km_move *m);
+/* For people: by what, and what uses it. */
+const char *km_starved_text(const struct km_move *m, char *ret, size_t size);
+
 /* budget.c: times newest first. An act at T counts until T + per_ns, then no more. */
 bool km_budget_free(const uint64_t *t_ns, uint32_t count, uint32_t kept, const struct km_budget *b,
                     uint64_t now_ns);
@@ -242,6 +306,9 @@ int km_quarantine_release(struct km_decide *d, const struct km_decide_world *w,
 /* incident.c */
 uint64_t km_incident_of(struct km_decide *d, uint64_t service_id, uint64_t rule_key,
                         uint64_t now_ns);
+/* What is decided about the service belongs to incident ID from now on. */
+void km_incident_join(struct km_decide *d, uint64_t service_id, uint64_t rule_key, uint64_t id,
+                      uint64_t now_ns);
 void km_incident_touch(struct km_decide *d, uint64_t service_id, uint64_t rule_key,
                        uint64_t now_ns);
 void km_incident_sweep(struct km_decide *d, uint64_t now_ns);

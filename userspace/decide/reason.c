@@ -43,6 +43,10 @@ static const char *const guard_says[KM_GUARD_MAX] = {
 	[KM_GUARD_BUDGET_HOST] = "the host's budget is used up",
 	[KM_GUARD_MIN_HEALTHY] = "too few of its group would be up",
 	[KM_GUARD_WINDOW] = "the rule has no window now",
+	[KM_GUARD_MAINTENANCE] = "an operator works on it",
+	[KM_GUARD_NEEDS] = "what it needs is not there",
+	[KM_GUARD_STARVED] = "it is starved, not dead",
+	[KM_GUARD_CONCURRENT] = "enough is being done",
 };
 
 static uint64_t whole_seconds(double s)
@@ -130,6 +134,23 @@ static void add_cause(struct line *l, const struct km_move *m, const struct km_d
 		add(l, "its condition holds");
 }
 
+/* The guard's own words, where it knows more than that it refuses. */
+static void add_refusal(struct line *l, const struct km_move *m, const struct km_decision *d)
+{
+	const struct km_service *root = d->guard == KM_GUARD_NEEDS ? km_depend_root(m) : NULL;
+	char text[192];
+
+	if (root)
+		add(l, "it needs %s, which is %s: ", root->name,
+		    root->state == KM_SERVICE_DOWN ? "down"
+		    : root->health == KM_UNHEALTHY ? "unhealthy"
+		                                   : "being repaired");
+	else if (d->guard == KM_GUARD_STARVED)
+		add(l, "%s: ", km_starved_text(m, text, sizeof(text)));
+	else
+		add(l, "%s: ", guard_says[d->guard]);
+}
+
 static void add_answer(struct line *l, const struct km_move *m, const struct km_decision *d)
 {
 	uint64_t wait = km_decide_age(d->due_ns, d->t_ns);
@@ -139,7 +160,7 @@ static void add_answer(struct line *l, const struct km_move *m, const struct km_
 	if (m->note)
 		add(l, d->answer == KM_ANSWER_RELEASE ? "%s" : "%s: ", m->note);
 	else if (d->answer == KM_ANSWER_NO && d->guard < KM_GUARD_MAX)
-		add(l, "%s: ", guard_says[d->guard]);
+		add_refusal(l, m, d);
 	else if (d->answer == KM_ANSWER_SUGGEST)
 		add(l, "would %s: ", km_verb_names[d->verb]);
 	else if (d->answer == KM_ANSWER_ASK)

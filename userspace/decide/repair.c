@@ -32,6 +32,7 @@ static int settle(struct km_move *m)
 	km_table_drop(m->d->table[KM_T_REPAIR], key);
 	m->r = NULL;
 	wake_held(m, key[0]);
+	km_storm_wake(m);
 	return 0;
 }
 
@@ -44,6 +45,7 @@ static int over(struct km_move *m)
 	m->r->due_ns = 0;
 	m->r->acted_id = 0;
 	wake_held(m, m->r->service_id);
+	km_storm_wake(m);
 	return 0;
 }
 
@@ -171,7 +173,7 @@ static int hold(struct km_move *m)
 	m->r->held = m->guard;
 	if (m->guard == KM_GUARD_MAX)
 		km_decide_say(m, KM_ANSWER_LATER);
-	else
+	else if (m->guard != KM_GUARD_NEEDS || !km_depend_listens(m))
 		say_no_once(m);
 	return 0;
 }
@@ -247,6 +249,7 @@ static int done(struct km_move *m)
 		return not_helpful(m);
 	r->state = KM_R_VERIFYING;
 	r->due_ns = m->w->now_ns + KM_VERDICT_NS + (m->rule ? m->rule->verify.within_ns : 0);
+	km_storm_wake(m);
 	return 0;
 }
 

@@ -18,13 +18,26 @@ static void queue(struct km_decide *d, const struct km_decision *decision)
 	d->queued++;
 }
 
+/* Who waits for what it needs has no incident of its own. */
+static uint64_t incident_of(const struct km_move *m)
+{
+	bool needs = m->looked && !(m->passed & 1U << KM_GUARD_NEEDS);
+	const struct km_service *root = needs ? km_depend_root(m) : NULL;
+	uint64_t id;
+
+	if (!root)
+		return km_incident_of(m->d, m->r->service_id, m->r->rule_key, m->w->now_ns);
+	id = km_incident_of(m->d, root->id, m->r->rule_key, m->w->now_ns);
+	km_incident_join(m->d, m->r->service_id, m->r->rule_key, id, m->w->now_ns);
+	return id;
+}
+
 static void place(struct km_move *m, struct km_decision *d)
 {
 	if (m->r->incident_id)
 		km_incident_touch(m->d, m->r->service_id, m->r->rule_key, m->w->now_ns);
 	else
-		m->r->incident_id =
-			km_incident_of(m->d, m->r->service_id, m->r->rule_key, m->w->now_ns);
+		m->r->incident_id = incident_of(m);
 	d->id = ++km_decide_meta(m->d)->decisions;
 	d->incident_id = m->r->incident_id;
 	d->t_ns = m->w->now_ns;

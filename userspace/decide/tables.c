@@ -103,6 +103,20 @@ static bool said_valid(const void *row)
 	return s->service_id;
 }
 
+static bool storm_valid(const void *row)
+{
+	const struct km_storm *s = row;
+
+	return s->key == 1 && s->said <= 1 && newest_first(s->t_ns, s->count, KM_STORM_KEPT);
+}
+
+static bool maintain_valid(const void *row)
+{
+	const struct km_maintain *m = row;
+
+	return m->service_id;
+}
+
 #define ROW(table_name, max, type, keys, check)                                \
 	{                                                                      \
 		.name = table_name, .rows_max = max, .row_size = sizeof(type), \
@@ -119,6 +133,9 @@ const struct km_table_opts km_decide_table_opts[KM_T_MAX] = {
 	                        quarantine_valid),
 	[KM_T_INCIDENT] =
 		ROW("decide.incident", KM_SERVICES_MAX, struct km_incident, 1, incident_valid),
+	[KM_T_STORM] = ROW("decide.storm", 1, struct km_storm, 1, storm_valid),
+	[KM_T_MAINTAIN] =
+		ROW("decide.maintain", KM_SERVICES_MAX, struct km_maintain, 1, maintain_valid),
 	[KM_T_SAID] = ROW("decide.said", KM_ACTORS_MAX, struct km_said_row, 2, said_valid),
 };
 

@@ -193,6 +193,17 @@ bool km_check_health(const void *raw, size_t len)
 	       h->check[0] != 0;
 }
 
+#define MAINTAIN_MAX_NS (30ULL * 86400 * KM_NS_PER_S)
+
+bool km_check_operator(const void *raw, size_t len)
+{
+	const struct km_raw_operator *o = raw;
+
+	(void)len;
+	return o->operation < KM_OP_MAX && o->for_ns <= MAINTAIN_MAX_NS &&
+	       (o->operation != KM_OP_MAINTAIN || o->service[0] != 0);
+}
+
 /* Slot and content are the table's to check: it knows its own rows. */
 bool km_check_state(const void *raw, size_t len)
 {

@@ -61,6 +61,8 @@ const struct km_kind km_kinds[] = {
 	{ KM_RAW_HEALTH, sizeof(struct km_raw_health), false, "health",
 	  { STRING(struct km_raw_health, service), STRING(struct km_raw_health, check),
 	    STRING(struct km_raw_health, reason) }, km_check_health, km_write_health },
+	{ KM_RAW_OPERATOR, sizeof(struct km_raw_operator), false, "operator",
+	  { STRING(struct km_raw_operator, service) }, km_check_operator, km_write_operator },
 	{ }
 };
 /* clang-format on */

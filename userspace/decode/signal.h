@@ -32,6 +32,7 @@ struct km_signal {
 		struct km_raw_command command;
 		struct km_raw_probe probe;
 		struct km_raw_health health;
+		struct km_raw_operator operator;
 		const struct km_raw_text *text;
 		const struct km_raw_state *state;
 		const struct km_raw_said *said;

@@ -257,6 +257,20 @@ void km_write_command(const struct km_signal *s, struct km_json_writer *w)
 	km_jw_ku64(w, "tgid", s->command.tgid);
 }
 
+void km_write_operator(const struct km_signal *s, struct km_json_writer *w)
+{
+	static const char *const names[KM_OP_MAX] = { "pause", "resume", "maintain" };
+	const struct km_raw_operator *o = &s->operator;
+
+	km_jw_kstring(w, "operation", names[o->operation]);
+	km_jw_ku64(w, "uid", o->uid);
+	km_jw_ku64(w, "tgid", o->tgid);
+	if (o->operation != KM_OP_MAINTAIN)
+		return;
+	km_jw_kstring(w, "service", o->service);
+	km_jw_ku64(w, "for_ns", o->for_ns);
+}
+
 void km_write_health(const struct km_signal *s, struct km_json_writer *w)
 {
 	const struct km_raw_health *h = &s->health;

@@ -157,6 +157,7 @@ static struct km_decide_world world_of(const struct km_pipeline *p)
 		.now_ns = p->meta->now_ns,
 		.realtime_s = realtime_s(p),
 		.attribute = p->attribute,
+		.measure = p->measure,
 		.lossy = p->meta->lossy_ticks > 0,
 	};
 }
@@ -395,6 +396,8 @@ static int dispatch(struct km_pipeline *p, const struct km_signal *sig)
 		return 0;
 	case KM_RAW_COMMAND:
 		return km_decide_command(p->decide, &world, &sig->command);
+	case KM_RAW_OPERATOR:
+		return km_decide_operator(p->decide, &world, &sig->operator);
 	case KM_RAW_TICK:
 		/* Attribution first: a process missing from two passes is gone. */
 		r = on_signal(p, sig);

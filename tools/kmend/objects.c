@@ -4,6 +4,8 @@
 
 const struct km_object km_objects[] = {
 	{ "status", km_status_cmds, "mode, counts, and what is not well" },
+	{ "pause", km_pause_cmds, "the kill switch" },
+	{ "resume", km_resume_cmds, "the end of a pause" },
 	{ "service", km_service_cmds, "services: state, levels, forecasts, what was done" },
 	{ "signal", km_signal_cmds, "what the kernel is asked, and what it says now" },
 	{ "forecast", km_forecast_cmds, "what will fail, when, how sure" },

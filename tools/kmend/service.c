@@ -23,6 +23,7 @@ static const struct km_column rows[] = {
 	{ "for", "for_s", KM_CELL_SECONDS },
 	{ "health", "health", KM_CELL_TEXT },
 	{ "quarantined", "quarantined", KM_CELL_TEXT },
+	{ "maintained for", "maintenance_s", KM_CELL_SECONDS },
 	{ "processes", "processes", KM_CELL_TEXT },
 	{ "main process", "main_tgid", KM_CELL_PID },
 	{ "memory", "memory", KM_CELL_LEVEL },
@@ -127,8 +128,27 @@ static int show(struct km_cli *cli, int argc, char **argv)
 	return km_ask(cli, argc, argv, &ask);
 }
 
+static int maintain(struct km_cli *cli, int argc, char **argv)
+{
+	static const struct km_column said[] = {
+		{ "service", "service", KM_CELL_TEXT },
+		{ "nothing is done for", "for_s", KM_CELL_SECONDS },
+		{ 0 },
+	};
+	static const struct km_ask ask = {
+		.object = "service",
+		.command = "maintain",
+		.words = { { .name = "name", .required = true },
+		           { .name = "for", .required = true } },
+		.rows = said,
+	};
+
+	return km_ask(cli, argc, argv, &ask);
+}
+
 const struct km_cmd km_service_cmds[] = {
 	{ "list", list, "[--limit N] [--offset N]", "state, levels and nearest forecast of each" },
 	{ "show", show, "NAME [--samples N]", "one of them with its last end and decisions" },
+	{ "maintain", maintain, "NAME DURATION|end", "nothing is done to it for so long (root)" },
 	{ 0 },
 };

@@ -219,6 +219,17 @@ static int do_effect(struct km_engine *e, uint64_t client, struct km_control_rep
 		if (r < 0)
 			return r;
 		break;
+	case KM_EFFECT_OPERATOR:
+		reply->operator.hdr =(struct kmend_hdr){
+			.type = KM_RAW_OPERATOR,
+			.size = sizeof(reply->operator),
+			.ktime_ns = km_now_ns(),
+		};
+		r = km_engine_feed(e, &reply->operator, sizeof(reply->operator));
+		if (r < 0)
+			return r;
+		km_checkpoint_write(e); /* a kill switch outlives a crash */
+		break;
 	case KM_EFFECT_NONE:
 		break;
 	}

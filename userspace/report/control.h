@@ -66,6 +66,7 @@ struct km_peer {
 enum km_control_effect {
 	KM_EFFECT_NONE = 0,
 	KM_EFFECT_COMMAND,       /* feed .command into the pipeline */
+	KM_EFFECT_OPERATOR,      /* feed .operator into the pipeline */
 	KM_EFFECT_TRACE_STREAM,  /* send a checkpoint and all further raw records as DATA frames
 				    until the client goes */
 	KM_EFFECT_SIGNAL_STREAM, /* send signals as ITEM frames until the client goes */
@@ -75,7 +76,8 @@ enum km_control_effect {
 struct km_control_reply {
 	enum km_frame kind; /* END or ERROR */
 	enum km_control_effect effect;
-	struct km_raw_command command; /* hdr is filled in by the engine */
+	struct km_raw_command command;   /* hdr is filled in by the engine */
+	struct km_raw_operator operator; /* and here */
 	uint64_t incident_id;
 	uint64_t decision_id;      /* EVIDENCE: 0 the first of the incident */
 	char service[KM_NAME_MAX]; /* SIGNAL_STREAM: only this one, empty: all */

@@ -15,6 +15,7 @@
 struct km_args {
 	char name[KM_NAME_MAX];
 	char service[KM_NAME_MAX];
+	char lasting[32]; /* "30m" */
 	uint64_t id;
 	uint64_t decision;
 	uint64_t limit;
@@ -63,6 +64,7 @@ int km_request_page(const struct km_request *rq, uint64_t *n, uint64_t *more);
 /* One a file, NULL-object-terminated. */
 extern const struct km_control_command km_status_commands[];
 extern const struct km_control_command km_service_commands[];
+extern const struct km_control_command km_operator_commands[];
 extern const struct km_control_command km_signal_commands[];
 extern const struct km_control_command km_forecast_commands[];
 extern const struct km_control_command km_rule_commands[];
@@ -76,6 +78,8 @@ extern const struct km_control_command km_audit_commands[];
 /* status.c: the collector's table, or an empty one: a view without a collector is one of a
  * replay. */
 const struct km_source *km_view_sources(const struct km_view *view);
+/* operator.c: "service maintain". */
+int km_operator_maintain(struct km_request *rq);
 /* service.c: the forecast in force that comes first, or NULL. */
 const struct km_forecast *km_nearest_forecast(const struct km_view *view, uint64_t service_id);
 

@@ -105,6 +105,15 @@ static void write_definition(const struct km_view *v, const struct km_service *s
 	km_jw_end_array(w);
 }
 
+static void write_maintenance(const struct km_view *v, const struct km_service *s,
+                              struct km_json_writer *w)
+{
+	uint64_t until;
+	bool is = km_decide_maintained(v->decide, s->id, v->now_ns, &until);
+
+	km_jw_kknown(w, "maintenance_s", is ? (until - v->now_ns) / KM_NS_PER_S : KM_UNKNOWN);
+}
+
 static void write_row(const struct km_view *v, const struct km_service *s, struct km_json_writer *w)
 {
 	const struct km_forecast *f = km_nearest_forecast(v, s->id);
@@ -113,6 +122,7 @@ static void write_row(const struct km_view *v, const struct km_service *s, struc
 	km_jw_kstring(w, "kind", km_service_kind_names[s->kind]);
 	km_jw_kbool(w, "defined", s->defined);
 	km_jw_kstring(w, "state", km_service_state_names[s->state]);
+	write_maintenance(v, s, w);
 	km_jw_kstring(w, "health", has_checks(v, s) ? km_health_names[s->health] : NULL);
 	km_jw_kbool(w, "quarantined", km_decide_quarantined(v->decide, s->id));
 	km_jw_ku64(w, "for_s",
@@ -241,8 +251,15 @@ static const struct km_json_field show_args[] = {
 	{ 0 },
 };
 
+static const struct km_json_field maintain_args[] = {
+	{ "name", KM_JSON_STRING, true, offsetof(struct km_args, name), KM_NAME_MAX, 0, 0, NULL },
+	{ "for", KM_JSON_STRING, true, offsetof(struct km_args, lasting), 32, 0, 0, NULL },
+	{ 0 },
+};
+
 const struct km_control_command km_service_commands[] = {
 	{ "service", "list", km_args_list, false, list },
 	{ "service", "show", show_args, false, show },
+	{ "service", "maintain", maintain_args, true, km_operator_maintain },
 	{ 0 },
 };

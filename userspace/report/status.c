@@ -66,7 +66,7 @@ static void write_policy(const struct km_view *v, struct km_json_writer *w)
 {
 	km_jw_key(w, "policy");
 	km_jw_object(w);
-	km_jw_kbool(w, "paused", v->policy && v->policy->pause);
+	km_jw_kbool(w, "paused", (v->policy && v->policy->pause) || km_decide_paused_ns(v->decide));
 	km_jw_key(w, "verbs");
 	km_jw_array(w);
 	for (int i = KM_START; v->policy && i < KM_VERB_MAX; i++)

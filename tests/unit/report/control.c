@@ -171,6 +171,47 @@ static void what_waits_can_be_approved_by_root_alone_and_once(void **state)
 	has(ask(w, REQ("audit", "list")), "\"what\":\"approved\"");
 }
 
+/* As the engine does it. */
+static void operate(struct world *w, const char *request)
+{
+	struct km_control_reply reply;
+
+	refused_as(w, &reader, request, "denied");
+	ask_as(w, &root, request, &reply);
+	assert_int_equal(reply.effect, KM_EFFECT_OPERATOR);
+	reply.operator.hdr = stream_hdr(KM_RAW_OPERATOR, sizeof(reply.operator), 140 * S);
+	assert_int_equal(world_feed(w, &reply.operator, sizeof(reply.operator)), 0);
+	world_look(w);
+}
+
+static void root_alone_pauses_and_resumes(void **state)
+{
+	struct world *w = *state;
+
+	operate(w, REQ("operator", "pause"));
+	has(ask(w, REQ("status", "show")), "\"paused\":true");
+	operate(w, REQ("operator", "resume"));
+	has(ask(w, REQ("status", "show")), "\"paused\":false");
+	has(ask(w, REQ("audit", "list")), "\"what\":\"paused\"");
+}
+
+static void root_alone_puts_a_service_into_maintenance(void **state)
+{
+	struct world *w = *state;
+	struct km_control_reply reply;
+
+	operate(w, REQ_ARGS("service", "maintain", "\"name\":\"leaky\",\"for\":\"30m\""));
+	has(ask(w, REQ_ARGS("service", "show", "\"name\":\"leaky\"")), "\"maintenance_s\":1800");
+	operate(w, REQ_ARGS("service", "maintain", "\"name\":\"leaky\",\"for\":\"end\""));
+	has(ask(w, REQ_ARGS("service", "show", "\"name\":\"leaky\"")), "\"maintenance_s\":null");
+	has(ask_as(w, &root, REQ_ARGS("service", "maintain", "\"name\":\"leaky\",\"for\":\"31d\""),
+	           &reply),
+	    "must be 1s to 30d, or end");
+	has(ask_as(w, &root, REQ_ARGS("service", "maintain", "\"name\":\"lek\",\"for\":\"1m\""),
+	           &reply),
+	    "not_found");
+}
+
 static void what_waits_can_be_denied(void **state)
 {
 	struct world *w = *state;
@@ -345,6 +386,8 @@ int main(void)
 		T(a_refused_set_is_said),
 		T(what_waits_can_be_approved_by_root_alone_and_once),
 		T(what_waits_can_be_denied),
+		T(root_alone_pauses_and_resumes),
+		T(root_alone_puts_a_service_into_maintenance),
 		T(an_incident_is_explained_from_forecast_to_decision),
 		T(one_decision_is_shown_with_its_text),
 		T(streams_are_left_to_the_engine),

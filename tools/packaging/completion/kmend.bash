@@ -4,15 +4,16 @@
 
 _kmend_commands() {
 	case $1 in
-	'') echo "status service signal forecast rule action incident trace replay bpf audit doctor help" ;;
-	service | forecast) echo "list show help" ;;
+	'') echo "status pause resume service signal forecast rule action incident trace replay bpf audit doctor help" ;;
+	service) echo "list show maintain help" ;;
+	forecast) echo "list show help" ;;
 	signal) echo "list watch help" ;;
 	rule) echo "list show check test backtest diff help" ;;
 	action) echo "list show approve deny verify help" ;;
 	incident) echo "list show explain help" ;;
 	trace) echo "record info help" ;;
 	bpf | audit) echo "list help" ;;
-	status | replay | doctor) echo "help" ;;
+	status | pause | resume | replay | doctor) echo "help" ;;
 	esac
 }
 

@@ -3,6 +3,7 @@
 #include "cli.h"
 #include "backtest.h"
 #include "rule_check.h"
+#include "rule_explain.h"
 #include "rule_test.h"
 
 static const struct km_column columns[] = {
@@ -202,6 +203,8 @@ const struct km_cmd km_rule_cmds[] = {
 	{ "show", show, "ID", "conditions, plan, guardrails and lines of one rule" },
 	{ "check", check, "[--host] PATH...",
 	  "errors and warnings with file:line and remedy (offline)" },
+	{ "explain", km_rule_explain, "FILE [--service NAME] [--policy FILE]",
+	  "when it speaks, what it does, its maximum harm (offline)" },
 	{ "backtest", km_rule_backtest,
 	  "RULES --trace FILE... [--policy FILE] [--as-written] [--decisions]",
 	  "recorded history through rules: what they would have done (offline)" },

@@ -300,6 +300,13 @@ static int run(struct backtest *b, struct km_source *source, bool as_written, st
 	if (r < 0)
 		return r;
 	km_score_end(&b->score, b->run ? km_pipeline_now_ns(km_backtest_pipeline(b->run)) : 0);
+	return 0;
+}
+
+static int tell(struct backtest *b)
+{
+	int r = 0;
+
 	if (b->list)
 		return 0;
 	if (b->cli->format == KM_PLAIN)
@@ -342,6 +349,29 @@ static int prepare(struct backtest *b, const struct km_word *words, struct km_er
 	return r == 0 ? km_texts_compile(&b->texts, err, &b->set) : r;
 }
 
+int km_backtest_sum(struct km_cli *cli, const char *rules, char *const *traces, size_t count,
+                    struct km_error *err, struct km_backtest_sum *ret)
+{
+	km_autofree(km_source_freep) struct km_source *source = NULL;
+	km_autofree(km_backtest_clear) struct backtest b = { .cli = cli };
+	int r = km_backtest_texts(rules, NULL, err, &b.texts);
+
+	if (r == 0)
+		r = km_texts_compile(&b.texts, err, &b.set);
+	if (r == 0)
+		r = km_source_new_traces(traces, count, &source);
+	if (r == 0)
+		r = run(&b, source, false, err);
+	if (r < 0)
+		return r;
+	*ret = (struct km_backtest_sum){ .records = b.records };
+	for (size_t i = 0; i < b.set.rules->count; i++) {
+		ret->acted += b.score.rule[i].acted;
+		ret->needless += b.score.rule[i].needless;
+	}
+	return 0;
+}
+
 int km_rule_backtest(struct km_cli *cli, int argc, char **argv)
 {
 	struct km_word words[] = {
@@ -369,6 +399,8 @@ int km_rule_backtest(struct km_cli *cli, int argc, char **argv)
 		r = km_source_new_traces(traces, count, &source);
 	if (r == 0)
 		r = run(&b, source, km_word(words, "--as-written") != NULL, &err);
+	if (r == 0)
+		r = tell(&b);
 	if (r < 0)
 		return km_say(cli, KM_EXIT_FAILED, NULL, "%s",
 		              err.what[0] ? km_error_format(&err, line, sizeof(line))

@@ -21,6 +21,13 @@ void km_backtest_free_traces(char ***traces);
 /* "  42 %" on a terminal's stderr, at most ten times a second; NULL ends the line. */
 void km_backtest_progress(struct km_cli *cli, const struct km_source *s);
 
+/* What one rule or set did over the traces, said to nobody. -EBADMSG with *ERR. */
+struct km_backtest_sum {
+	uint64_t acted, needless, records;
+};
+int km_backtest_sum(struct km_cli *cli, const char *rules, char *const *traces, size_t count,
+                    struct km_error *err, struct km_backtest_sum *ret);
+
 int km_rule_backtest(struct km_cli *cli, int argc, char **argv);
 int km_rule_diff(struct km_cli *cli, int argc, char **argv);
 

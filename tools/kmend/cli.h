@@ -13,6 +13,7 @@
 
 #define KM_CLI_SOCKET    "/run/kmend/control.sock"
 #define KM_CLI_CONFIG    "/etc/kmend/kmend.json"
+#define KM_CLI_RULES     "/etc/kmend/rules"
 #define KM_CLI_STATE_DIR "/var/lib/kmend"
 #define KM_CLI_VERSION   "0.1.0"
 /* A command that is not a stream hears nothing for so long: the daemon hangs or is stopped. */

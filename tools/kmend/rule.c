@@ -4,6 +4,7 @@
 #include "backtest.h"
 #include "rule_check.h"
 #include "rule_explain.h"
+#include "rule_mode.h"
 #include "rule_test.h"
 
 static const struct km_column columns[] = {
@@ -210,6 +211,10 @@ const struct km_cmd km_rule_cmds[] = {
 	  "recorded history through rules: what they would have done (offline)" },
 	{ "diff", km_rule_diff, "OLD NEW --trace FILE... [--policy FILE] [--as-written]",
 	  "what a change of rules would have changed in what is done (offline)" },
+	{ "promote", km_rule_promote, "RULE MODE --why TEXT --trace FILE... [--rules DIR]",
+	  "raise its mode by one step, if tests and back-test let it (root)" },
+	{ "demote", km_rule_demote, "RULE MODE --why TEXT [--rules DIR]",
+	  "lower its mode by one step (root)" },
 	{ "test", test, "PATH...", "unit tests of rules, and what they leave out (offline)" },
 	{ 0 },
 };

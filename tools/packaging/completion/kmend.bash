@@ -8,7 +8,7 @@ _kmend_commands() {
 	service) echo "list show maintain help" ;;
 	forecast) echo "list show help" ;;
 	signal) echo "list watch help" ;;
-	rule) echo "list show check explain test backtest diff help" ;;
+	rule) echo "list show check explain test backtest diff promote demote help" ;;
 	action) echo "list show approve deny verify help" ;;
 	incident) echo "list show explain help" ;;
 	trace) echo "record info help" ;;
@@ -21,6 +21,8 @@ _kmend_options() {
 	case $1 in
 	'service list' | 'rule list') echo "--limit --offset" ;;
 	'rule explain') echo "--service --policy" ;;
+	'rule promote') echo "--why --trace --rules" ;;
+	'rule demote') echo "--why --rules" ;;
 	'rule check') echo "--host" ;;
 	'rule backtest') echo "--trace --policy --as-written --decisions" ;;
 	'rule diff') echo "--trace --policy --as-written" ;;

@@ -242,7 +242,28 @@ enum kmend_sum_what {
 	KMEND_SUM_HUNG = 2,         /* per cgroup: found stuck by the kernel's watchdog */
 	KMEND_SUM_KERNEL_ERROR = 3, /* id 0: reports of KASAN, KFENCE and warnings */
 	KMEND_SUM_IO_ERROR = 4,     /* per device: requests that failed */
+	KMEND_SUM_IO = 5,           /* per device: requests done; amount: ns since they were made */
+	/* per cgroup, system calls: */
+	KMEND_SUM_CALLS = 16,
+	KMEND_SUM_EMFILE = 17,
+	KMEND_SUM_ENFILE = 18,
+	KMEND_SUM_ENOMEM = 19,
+	KMEND_SUM_ENOSPC = 20,
+	KMEND_SUM_EDQUOT = 21,
+	KMEND_SUM_FORK_EAGAIN = 22,
+	KMEND_SUM_EIO = 23,
+	KMEND_SUM_EROFS = 24,
+	KMEND_SUM_ECONNREFUSED = 25,
+	KMEND_SUM_ETIMEDOUT = 26,
+	KMEND_SUM_EACCES = 27, /* EPERM too */
 	KMEND_SUM_MAX = 64,
+};
+
+/* Runs of what is attached in windows: the reader knows from them what a window cost. */
+enum kmend_run {
+	KMEND_RUN_CALLS = 0,
+	KMEND_RUN_IO = 1,
+	KMEND_RUN_MAX = 4,
 };
 
 struct kmend_sum_key {

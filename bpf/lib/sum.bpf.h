@@ -12,6 +12,21 @@ struct {
 	__type(value, struct kmend_sum);
 } kmend_sums SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, KMEND_RUN_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} kmend_runs SEC(".maps");
+
+static __always_inline void run_add(__u32 run)
+{
+	__u64 *n = bpf_map_lookup_elem(&kmend_runs, &run);
+
+	if (n)
+		*n += 1;
+}
+
 /* When something began: by the address of a socket or by thread. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -27,6 +27,7 @@ const char *const km_tier_names[KM_TIER_MAX + 1] = {
 #define HOST        (1U << KM_ENTITY_HOST)
 
 #define ALWAYS      KM_TIER_ALWAYS
+#define DUTY        KM_TIER_DUTY
 #define NONE        KM_RESOURCE_NONE
 
 #define EVENT       KM_SHAPE_EVENT
@@ -38,6 +39,7 @@ const char *const km_tier_names[KM_TIER_MAX + 1] = {
 #define TASK_COST   "0.4 us a process with all of its kind, 1.7 us with cold caches"
 #define SCHED_COST  "0.3 us a process of a watched service with all of its kind"
 #define CGROUP_COST "3 us a file"
+#define CALLS_COST  "0.1 us each system call of the host, in a window"
 #define HOST_COST   "a file a pass"
 #define PSI_COST    "a file a pass; 3 us a cgroup in four passes while the host has some"
 #define FS_COST     "1 us a filesystem"
@@ -234,6 +236,51 @@ const struct km_catalogue_row km_catalogue[KM_SIG_MAX] = {
 	[KM_SIG_BLOCK_ERRORS] = { "block.errors", "1/s", DEVICE, COUNTER, ALWAYS, NONE,
 		TRACE("block_rq_error"), "rare", "5.18",
 		"the device fails requests: data is at risk" },
+	[KM_SIG_SYSCALL_CALLS] = { "syscall.calls", "1/s", SERVICE, COUNTER, DUTY, NONE,
+		TRACE("sys_exit"), CALLS_COST, "5.10",
+		"a service that makes none while it should work hangs" },
+	[KM_SIG_SYSCALL_EMFILE] = { "syscall.errors.emfile", "1/s", SERVICE, COUNTER, DUTY, NONE,
+		TRACE("sys_exit"), CALLS_COST, "5.10",
+		"its own limit of descriptors is reached" },
+	[KM_SIG_SYSCALL_ENFILE] = { "syscall.errors.enfile", "1/s", SERVICE, COUNTER, DUTY, NONE,
+		TRACE("sys_exit"), CALLS_COST, "5.10",
+		"the host's limit of open files is reached" },
+	[KM_SIG_SYSCALL_ENOMEM] = { "syscall.errors.enomem", "1/s", SERVICE, COUNTER, DUTY, NONE,
+		TRACE("sys_exit"), CALLS_COST, "5.10",
+		"the kernel had no memory for it" },
+	[KM_SIG_SYSCALL_ENOSPC] = { "syscall.errors.enospc", "1/s", SERVICE, COUNTER, DUTY, NONE,
+		TRACE("sys_exit"), CALLS_COST, "5.10",
+		"a filesystem is full, or out of inodes" },
+	[KM_SIG_SYSCALL_EDQUOT] = { "syscall.errors.edquot", "1/s", SERVICE, COUNTER, DUTY, NONE,
+		TRACE("sys_exit"), CALLS_COST, "5.10",
+		"a disk quota is used up" },
+	[KM_SIG_SYSCALL_FORK_EAGAIN] = { "syscall.errors.fork_eagain", "1/s", SERVICE, COUNTER, DUTY, NONE,
+		TRACE("sys_exit"), CALLS_COST, "5.10",
+		"no more tasks: pids.max, RLIMIT_NPROC or pid_max" },
+	[KM_SIG_SYSCALL_EIO] = { "syscall.errors.eio", "1/s", SERVICE, COUNTER, DUTY, NONE,
+		TRACE("sys_exit"), CALLS_COST, "5.10",
+		"storage lost its data" },
+	[KM_SIG_SYSCALL_EROFS] = { "syscall.errors.erofs", "1/s", SERVICE, COUNTER, DUTY, NONE,
+		TRACE("sys_exit"), CALLS_COST, "5.10",
+		"it writes to what turned read-only" },
+	[KM_SIG_SYSCALL_ECONNREFUSED] = { "syscall.errors.econnrefused", "1/s", SERVICE, COUNTER, DUTY, NONE,
+		TRACE("sys_exit"), CALLS_COST, "5.10",
+		"a dependency is down" },
+	[KM_SIG_SYSCALL_ETIMEDOUT] = { "syscall.errors.etimedout", "1/s", SERVICE, COUNTER, DUTY, NONE,
+		TRACE("sys_exit"), CALLS_COST, "5.10",
+		"a dependency does not answer; from futex it is everyday" },
+	[KM_SIG_SYSCALL_EACCES] = { "syscall.errors.eacces", "1/s", SERVICE, COUNTER, DUTY, NONE,
+		TRACE("sys_exit"), CALLS_COST, "5.10",
+		"permissions changed under it (EACCES and EPERM)" },
+	[KM_SIG_BLOCK_REQUESTS] = { "block.requests", "1/s", DEVICE, COUNTER, DUTY, NONE,
+		TRACE("block_rq_complete"), "0.3 us a request in a window", "5.10",
+		"load of the device" },
+	[KM_SIG_BLOCK_LATENCY] = { "block.latency", "us", DEVICE, LEVEL, DUTY, NONE,
+		TRACE("block_rq_complete"), "0.3 us a request in a window", "5.10",
+		"mean time of a request: a dying or overloaded device answers late" },
+	[KM_SIG_WINDOW_COST] = { "kmend.window_cost", "ppm", HOST, LEVEL, DUTY, NONE,
+		"counts of runs, calibrated", "none", "5.10",
+		"what the signals in windows cost of all CPUs" },
 };
 /* clang-format on */
 

@@ -24,6 +24,7 @@ const char *const km_service_kind_names[KM_SERVICE_KIND_MAX + 1] = {
 
 /* history is read as a duration into history_days and divided then. */
 static const struct km_json_field settings_fields[] = {
+	{ "signal_budget_ppm", KM_JSON_COUNT, .offset = SET(signal_budget_ppm), .max = 100000 },
 	{ "sample_period", KM_JSON_DURATION, .offset = SET(sample_period_ns),
 	  .min = 100 * KM_NS_PER_MS, .max = MINUTE_NS },
 	{ "horizon", KM_JSON_DURATION, .offset = SET(horizon_ns), .min = MINUTE_NS,
@@ -53,6 +54,7 @@ static int read_settings(const struct km_config_reader *c, const cJSON *obj, str
 
 static const struct km_settings default_settings = {
 	.sample_period_ns = KM_NS_PER_S,
+	.signal_budget_ppm = 5000,
 	.horizon_ns = DAY_NS,
 	.history_days = 14,
 	.socket_mode = 0660,

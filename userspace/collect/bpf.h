@@ -19,6 +19,7 @@ enum km_map {
 	KM_MAP_PEERS,
 	KM_MAP_STARTS,
 	KM_MAP_PORTS,
+	KM_MAP_RUNS,
 	KM_MAP_WHERE,
 	KM_MAP_MAX
 };
@@ -43,6 +44,8 @@ enum km_prog_id {
 	KM_PROG_HUNG,
 	KM_PROG_KERNEL_ERROR,
 	KM_PROG_IO_ERROR,
+	KM_PROG_CALLS,
+	KM_PROG_IO,
 	KM_PROG_WHERE,
 	KM_PROG_CANARY,
 	KM_PROG_MAX
@@ -53,12 +56,18 @@ enum km_family {
 	KM_FAMILY_MEM,
 	KM_FAMILY_NET,
 	KM_FAMILY_BLOCK,
+	KM_FAMILY_SYSCALL,
 	KM_FAMILY_SNAPSHOT,
 	KM_FAMILY_PROBE,
 	KM_FAMILY_MAX
 };
 
-enum km_attach { KM_ATTACH_TRACE, KM_ATTACH_ITER, KM_ATTACH_NONE };
+enum km_attach {
+	KM_ATTACH_TRACE,
+	KM_ATTACH_ITER,
+	KM_ATTACH_NONE,
+	KM_ATTACH_WINDOW, /* like a trace, by duty.c */
+};
 
 struct km_prog_def {
 	const char *name; /* of the function */
@@ -140,6 +149,8 @@ struct btf;
 uint32_t km_bpf_hooks(struct km_bpf *b, const struct btf *btf, enum km_family family);
 /* Loads the programs in MASK; what fails alone says why. */
 void km_bpf_load_family(struct km_bpf *b, enum km_family family, uint32_t mask);
+/* A link of its own; negative errno. */
+int km_bpf_attach(const struct km_prog_def *d, int prog_fd);
 void km_bpf_attach_all(struct km_bpf *b);
 /* The true cause of ERR (negative errno) with its remedy; LOG is the verifier's, may be NULL. */
 void km_bpf_reason(int err, const char *log, char *out, size_t size);

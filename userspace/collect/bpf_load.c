@@ -129,7 +129,7 @@ void km_bpf_load_family(struct km_bpf *b, enum km_family family, uint32_t mask)
 }
 
 /* A raw link by hand instead of libbpf's struct bpf_link: only the descriptor is kept. */
-static int attach(const struct km_prog_def *d, int prog_fd)
+int km_bpf_attach(const struct km_prog_def *d, int prog_fd)
 {
 	if (d->attach == KM_ATTACH_ITER)
 		return bpf_link_create(prog_fd, 0, BPF_TRACE_ITER, NULL);
@@ -142,9 +142,10 @@ void km_bpf_attach_all(struct km_bpf *b)
 		const struct km_prog_def *d = &km_prog_defs[i];
 		struct km_prog *p = &b->progs[i];
 
-		if (p->state != KM_PROG_READY || d->attach == KM_ATTACH_NONE || p->link_fd >= 0)
+		if (p->state != KM_PROG_READY || d->attach == KM_ATTACH_NONE ||
+		    d->attach == KM_ATTACH_WINDOW || p->link_fd >= 0)
 			continue;
-		p->link_fd = attach(d, p->prog_fd);
+		p->link_fd = km_bpf_attach(d, p->prog_fd);
 		if (p->link_fd >= 0) {
 			p->state = KM_PROG_ATTACHED;
 			continue;

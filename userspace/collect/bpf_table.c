@@ -9,6 +9,7 @@
 #include "bpf/probe.skel.h"
 #include "bpf/proc.skel.h"
 #include "bpf/snapshot.skel.h"
+#include "bpf/syscall.skel.h"
 
 #define TRACE(name) "tp_btf/" name
 
@@ -50,6 +51,10 @@ const struct km_prog_def km_prog_defs[KM_PROG_MAX] = {
 		TRACE("error_report_end"), KMEND_NONE },
 	[KM_PROG_IO_ERROR]   = { "km_io_error",   KM_FAMILY_BLOCK,    KM_ATTACH_TRACE,
 		TRACE("block_rq_error"), KMEND_NONE },
+	[KM_PROG_CALLS]      = { "km_calls",      KM_FAMILY_SYSCALL,  KM_ATTACH_WINDOW,
+		TRACE("sys_exit"), KMEND_NONE },
+	[KM_PROG_IO]         = { "km_io",         KM_FAMILY_BLOCK,    KM_ATTACH_WINDOW,
+		TRACE("block_rq_complete"), KMEND_NONE },
 	[KM_PROG_WHERE]      = { "km_where",      KM_FAMILY_PROBE,    KM_ATTACH_NONE,
 		"run once", KMEND_NONE },
 	[KM_PROG_CANARY]     = { "km_canary",     KM_FAMILY_PROBE,    KM_ATTACH_NONE,
@@ -77,11 +82,13 @@ const struct km_map_def km_map_defs[KM_MAP_MAX] = {
 		8, 8, KMEND_STARTS_MAX, 0 },
 	[KM_MAP_PORTS]   = { "kmend_ports",   "array",   BPF_MAP_TYPE_ARRAY,
 		4, 8 * KMEND_PORT_WORDS, 1, 0 },
+	[KM_MAP_RUNS]    = { "kmend_runs",    "percpu_array", BPF_MAP_TYPE_PERCPU_ARRAY,
+		4, 8, KMEND_RUN_MAX, 0 },
 };
 /* clang-format on */
 
-const char *const km_family_names[KM_FAMILY_MAX] = { "proc",  "mem",      "net",
-	                                             "block", "snapshot", "probe" };
+const char *const km_family_names[KM_FAMILY_MAX] = { "proc",    "mem",      "net",  "block",
+	                                             "syscall", "snapshot", "probe" };
 
 const char *const km_prog_state_names[KM_PROG_STATE_MAX + 1] = { "absent", "failed",   "unused",
 	                                                         "ready",  "attached", NULL };
@@ -93,6 +100,7 @@ struct km_span km_family_elf(enum km_family family)
 		[KM_FAMILY_MEM] = mem_bpf__elf_bytes,
 		[KM_FAMILY_NET] = net_bpf__elf_bytes,
 		[KM_FAMILY_BLOCK] = block_bpf__elf_bytes,
+		[KM_FAMILY_SYSCALL] = syscall_bpf__elf_bytes,
 		[KM_FAMILY_SNAPSHOT] = snapshot_bpf__elf_bytes,
 		[KM_FAMILY_PROBE] = probe_bpf__elf_bytes,
 	};

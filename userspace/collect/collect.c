@@ -145,6 +145,8 @@ static int open_all(struct km_collect *c)
 	if (r == 0)
 		r = km_sockets_open(c);
 	if (r == 0)
+		r = km_duty_open(c);
+	if (r == 0)
 		r = km_scan(c);
 	return r;
 }
@@ -345,7 +347,9 @@ int km_collect_start(struct km_collect *c, struct km_loop *loop, km_collect_sink
 	add_myself(c);
 	for (size_t i = 0; i < KM_ARRAY_SIZE(first) && r == 0; i++)
 		r = first[i](c);
-	return r ? r : add_timers(c);
+	if (r == 0)
+		r = add_timers(c);
+	return r ? r : km_duty_start(c);
 }
 
 static void leave_loop(struct km_collect *c)
@@ -384,6 +388,7 @@ struct km_collect *km_collect_stop(struct km_collect *c, bool unpin)
 	km_table_free(c->accepts);
 	km_scan_free(c);
 	km_rooms_close(c);
+	km_duty_close(c);
 	km_suffering_free(c);
 	free(c->pidfiles);
 	free(c->task_buffer);

@@ -68,6 +68,7 @@ struct km_source {
 	const struct km_catalogue_row *what;
 	const char *hook; /* as it is collected here */
 	bool available;
+	bool off;                 /* not available because nobody wants it */
 	char reason[KM_NAME_MAX]; /* why not, and the remedy */
 	uint64_t records;         /* delivered */
 };

@@ -49,8 +49,17 @@ struct km_told {
 	uint64_t t_ns; /* 0: never */
 };
 
+/* What signals in windows have seen last. */
+struct km_window {
+	uint64_t window_ns; /* was attached, */
+	uint64_t period_ns; /* and stands for */
+	uint32_t passes;    /* that a period has */
+	bool closing;       /* its counts are being told */
+};
+
 struct km_rooms;
 struct km_sufferer;
+struct km_duty;
 
 struct km_collect {
 	struct km_collect_opts opts;
@@ -94,6 +103,8 @@ struct km_collect {
 	struct km_table *peers;   /* counts told */
 	struct km_table *accepts; /* listeners by cgroup */
 	uint64_t sockets_next_pass;
+	struct km_duty *duty;
+	struct km_window window;
 	struct km_rooms *rooms;
 	struct km_sufferer *sufferers;
 	size_t sufferer_count;
@@ -194,6 +205,17 @@ int km_suffering_emit(struct km_collect *c);
 /* sums.c */
 int km_sums_open(struct km_collect *c);
 int km_sums_emit(struct km_collect *c);
+/* What c->window saw. */
+int km_sums_emit_window(struct km_collect *c);
+
+/* duty.c: signals in windows, and the controller that keeps their cost under the budget. */
+int km_duty_open(struct km_collect *c);
+int km_duty_start(struct km_collect *c);
+void km_duty_close(struct km_collect *c);
+/* NULL: windows run; else why not. */
+const char *km_duty_why_not(const struct km_collect *c);
+/* The next window of one that lasted WINDOW_NS and cost COST_PPM; at most MAX_NS. */
+uint64_t km_duty_next(uint64_t window_ns, double cost_ppm, double budget_ppm, uint64_t max_ns);
 
 /* sockets.c */
 int km_sockets_open(struct km_collect *c);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Which filesystems there are, from mountinfo. */
-#include <stdio.h>
-
 #include "collect/cgroup.h"
 #include "collect/filesystem.h"
 
@@ -28,6 +26,19 @@ static bool is_local(const char *type)
 	return false;
 }
 
+/* "98:0" */
+static bool device_number(const char *text, struct line *ret)
+{
+	char *end;
+
+	ret->major = (uint32_t)strtoul(text, &end, 10);
+	if (end == text || *end != ':')
+		return false;
+	text = end + 1;
+	ret->minor = (uint32_t)strtoul(text, &end, 10);
+	return end != text && !*end;
+}
+
 /* "36 35 98:0 /root /mount/point rw,noatime shared:1 - type source super,options" */
 static bool split(char *text, struct line *ret)
 {
@@ -41,7 +52,7 @@ static bool split(char *text, struct line *ret)
 	ret->type = strtok_r(tail + 3, " ", &save);
 	ret->source = strtok_r(NULL, " ", &save);
 	ret->options = strtok_r(NULL, " ", &save);
-	if (!field[4] || !ret->options || sscanf(field[2], "%u:%u", &ret->major, &ret->minor) != 2)
+	if (!field[4] || !ret->options || !device_number(field[2], ret))
 		return false;
 	km_mountinfo_unescape(field[3]);
 	km_mountinfo_unescape(field[4]);

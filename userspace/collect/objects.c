@@ -8,7 +8,7 @@
 
 static void fill_prog(const struct km_bpf *b, int id, struct km_bpf_object *o)
 {
-	static const char *const kinds[] = { "tp_btf", "iter", "raw_tp" };
+	static const char *const kinds[] = { "tp_btf", "iter", "raw_tp", "tp_btf" };
 	const struct km_prog_def *d = &km_prog_defs[id];
 	const struct km_prog *p = &b->progs[id];
 	struct bpf_prog_info info = { 0 };

@@ -3,7 +3,6 @@
  * in use. */
 #include <bpf/bpf.h>
 #include <fcntl.h>
-#include <stdio.h>
 
 #include "base/fs.h"
 #include "collect/internal.h"
@@ -97,6 +96,17 @@ static uint32_t count_ports(const uint64_t *words, uint32_t from, uint32_t to)
 	return n;
 }
 
+/* "32768 60999" */
+static bool port_range(const char *text, uint32_t *from, uint32_t *to)
+{
+	char *end;
+
+	*from = (uint32_t)strtoul(text, &end, 10);
+	text = end;
+	*to = (uint32_t)strtoul(text, &end, 10);
+	return end != text && *from <= *to;
+}
+
 static int say_ports(struct km_collect *c)
 {
 	static const uint64_t none[KMEND_PORT_WORDS];
@@ -108,7 +118,7 @@ static int say_ports(struct km_collect *c)
 	if (bpf_map_lookup_elem(fd, &key, words) < 0 ||
 	    km_fs_read_small(c->proc_fd, "sys/net/ipv4/ip_local_port_range", text, sizeof(text)) <
 	            0 ||
-	    sscanf(text, "%u %u", &from, &to) != 2 || from > to)
+	    !port_range(text, &from, &to))
 		return 0;
 	bpf_map_update_elem(fd, &key, none, BPF_ANY);
 	return km_value_emit(c, &(struct km_said){ .signal = KM_SIG_PORTS,

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <fcntl.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "base/fs.h"
@@ -76,26 +77,37 @@ static bool device_name(uint64_t id, char *out, size_t size)
 static const struct summed {
 	enum km_sig sig;
 	enum km_entity entity;
-	double per; /* of an amount; 0: the count is told */
+	double per;  /* of an amount; 0: the count is told */
+	bool window; /* counted in windows only */
 } summed[KMEND_SUM_MAX] = {
 	[KMEND_SUM_RECLAIM] = { KM_SIG_RECLAIM, KM_ENTITY_SERVICE, 1000 },
 	[KMEND_SUM_HUNG] = { KM_SIG_HUNG, KM_ENTITY_SERVICE, 0 },
 	[KMEND_SUM_KERNEL_ERROR] = { KM_SIG_KERNEL_ERRORS, KM_ENTITY_HOST, 0 },
 	[KMEND_SUM_IO_ERROR] = { KM_SIG_BLOCK_ERRORS, KM_ENTITY_DEVICE, 0 },
+	[KMEND_SUM_IO] = { KM_SIG_BLOCK_REQUESTS, KM_ENTITY_DEVICE, 0, true },
+	[KMEND_SUM_CALLS] = { KM_SIG_SYSCALL_CALLS, KM_ENTITY_SERVICE, 0, true },
+	[KMEND_SUM_EMFILE] = { KM_SIG_SYSCALL_EMFILE, KM_ENTITY_SERVICE, 0, true },
+	[KMEND_SUM_ENFILE] = { KM_SIG_SYSCALL_ENFILE, KM_ENTITY_SERVICE, 0, true },
+	[KMEND_SUM_ENOMEM] = { KM_SIG_SYSCALL_ENOMEM, KM_ENTITY_SERVICE, 0, true },
+	[KMEND_SUM_ENOSPC] = { KM_SIG_SYSCALL_ENOSPC, KM_ENTITY_SERVICE, 0, true },
+	[KMEND_SUM_EDQUOT] = { KM_SIG_SYSCALL_EDQUOT, KM_ENTITY_SERVICE, 0, true },
+	[KMEND_SUM_FORK_EAGAIN] = { KM_SIG_SYSCALL_FORK_EAGAIN, KM_ENTITY_SERVICE, 0, true },
+	[KMEND_SUM_EIO] = { KM_SIG_SYSCALL_EIO, KM_ENTITY_SERVICE, 0, true },
+	[KMEND_SUM_EROFS] = { KM_SIG_SYSCALL_EROFS, KM_ENTITY_SERVICE, 0, true },
+	[KMEND_SUM_ECONNREFUSED] = { KM_SIG_SYSCALL_ECONNREFUSED, KM_ENTITY_SERVICE, 0, true },
+	[KMEND_SUM_ETIMEDOUT] = { KM_SIG_SYSCALL_ETIMEDOUT, KM_ENTITY_SERVICE, 0, true },
+	[KMEND_SUM_EACCES] = { KM_SIG_SYSCALL_EACCES, KM_ENTITY_SERVICE, 0, true },
 };
 
-static int say_sum(struct km_collect *c, const struct kmend_sum_key *key, double value,
-                   uint64_t period_ns)
+/* SAID without whose it is. */
+static int say_sum(struct km_collect *c, const struct kmend_sum_key *key, struct km_said said)
 {
-	const struct summed *s = &summed[key->what];
-	struct km_said said = {
-		.signal = s->sig, .entity = s->entity, .value = value, .period_ns = period_ns
-	};
 	char name[64];
 
-	if (s->entity == KM_ENTITY_SERVICE)
+	said.entity = summed[key->what].entity;
+	if (said.entity == KM_ENTITY_SERVICE)
 		said.cgroup_id = key->id;
-	if (s->entity == KM_ENTITY_DEVICE) {
+	if (said.entity == KM_ENTITY_DEVICE) {
 		if (!device_name(key->id, name, sizeof(name)))
 			return 0;
 		said.name = name;
@@ -103,29 +115,61 @@ static int say_sum(struct km_collect *c, const struct kmend_sum_key *key, double
 	return km_value_emit(c, &said);
 }
 
+/* Of a window: as many as there would have been in the whole period, had it been like that. The
+ * standard error is that of a count that comes by chance, and never says that nothing is certain. */
+static int say_scaled(struct km_collect *c, const struct kmend_sum_key *key,
+                      const struct kmend_sum *grew)
+{
+	const struct km_window *w = &c->window;
+	double scale = (double)w->period_ns / (double)w->window_ns, n = (double)grew->count;
+	int r = say_sum(c, key,
+	                (struct km_said){ .signal = summed[key->what].sig,
+	                                  .value = n * scale,
+	                                  .error = sqrt(n + 1) * scale,
+	                                  .period_ns = w->period_ns,
+	                                  .window_ns = w->window_ns });
+
+	if (r || key->what != KMEND_SUM_IO || !grew->count)
+		return r;
+	return say_sum(c, key,
+	               (struct km_said){ .signal = KM_SIG_BLOCK_LATENCY,
+	                                 .value = (double)grew->amount / n / 1000,
+	                                 .every = w->passes });
+}
+
+/* Of what is counted all the time: said while it grows, then once as zero. */
+static int say_grown(struct km_collect *c, struct told_sum *t, const struct kmend_sum *grew)
+{
+	const struct summed *s = &summed[t->key.what];
+	uint64_t now = km_now_ns(), since = t->t_ns ? t->t_ns : now - EVERY * c->period_ns;
+	bool silent = !grew->count && !t->grew;
+
+	if (silent || now <= since)
+		return 0;
+	t->t_ns = now;
+	t->grew = grew->count;
+	return say_sum(c, &t->key,
+	               (struct km_said){ .signal = s->sig,
+	                                 .value = s->per > 0 ? (double)grew->amount / s->per
+	                                                     : (double)grew->count,
+	                                 .period_ns = now - since });
+}
+
 static int on_sum(struct km_collect *c, const void *k, const void *v)
 {
 	const struct kmend_sum_key *key = k;
 	const struct kmend_sum *now = v;
+	struct kmend_sum grew;
 	struct told_sum *t;
-	uint64_t n, amount, since, t_ns = km_now_ns();
 
 	/* 0 is no count: the first one has a number of its own. */
 	if (!key->what || key->what >= KMEND_SUM_MAX || !summed[key->what].sig ||
-	    row_of(c->sums, key, &t) < 0)
+	    summed[key->what].window != c->window.closing || row_of(c->sums, key, &t) < 0)
 		return 0;
-	n = grown(t->before.count, now->count);
-	amount = grown(t->before.amount, now->amount);
-	since = t->t_ns ? t->t_ns : t_ns - EVERY * c->period_ns;
-	if ((!n && !t->grew) || t_ns <= since)
-		return 0;
+	grew.count = grown(t->before.count, now->count);
+	grew.amount = grown(t->before.amount, now->amount);
 	t->before = *now;
-	t->t_ns = t_ns;
-	t->grew = n;
-	return say_sum(c, key,
-	               summed[key->what].per > 0 ? (double)amount / summed[key->what].per
-	                                         : (double)n,
-	               t_ns - since);
+	return c->window.closing ? say_scaled(c, key, &grew) : say_grown(c, t, &grew);
 }
 
 static bool peer_name(const struct kmend_peer_key *k, char *out, size_t size)
@@ -232,6 +276,16 @@ static int each(struct km_collect *c, enum km_map map, row_fn fn)
 		from = &at;
 	}
 	return 0;
+}
+
+int km_sums_emit_window(struct km_collect *c)
+{
+	int r;
+
+	c->window.closing = true;
+	r = each(c, KM_MAP_SUMS, on_sum);
+	c->window.closing = false;
+	return r;
 }
 
 int km_sums_emit(struct km_collect *c)

@@ -14,12 +14,19 @@ static void write_entities(const struct km_catalogue_row *row, struct km_json_wr
 	km_jw_kstring(w, "per", text);
 }
 
+static const char *state_of(const struct km_source *s)
+{
+	if (!s->available)
+		return s->off ? "off" : "unavailable";
+	return s->what->tier == KM_TIER_DUTY ? "duty-cycled" : "on";
+}
+
 static void write_source(const struct km_source *s, struct km_json_writer *w)
 {
 	km_jw_object(w);
 	km_jw_kstring(w, "name", s->name);
 	km_jw_kbool(w, "available", s->available);
-	km_jw_kstring(w, "state", s->available ? "on" : "unavailable");
+	km_jw_kstring(w, "state", state_of(s));
 	km_jw_ku64(w, "records", s->records);
 	km_jw_kstring(w, "unit", s->what->unit);
 	write_entities(s->what, w);

@@ -218,6 +218,11 @@ struct request_queue {
 
 struct request {
 	struct request_queue *q;
+	__u64 start_time_ns;
+};
+
+struct pt_regs {
+	unsigned long orig_ax;
 };
 
 struct seq_file;

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Signals that are too costly to be on all the time: attached for a short window in each period,
+ * their counts scaled up. The next window is made as long as the budget allows, judged by what the
+ * last one cost: runs, each as long as one was measured to take at the start, and the attaching. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+
+#include "collect/internal.h"
+
+#define PERIOD_NS     (4 * KM_NS_PER_S)
+#define PERIOD_MAX_NS (64 * KM_NS_PER_S)
+#define WINDOW_MIN_NS KM_NS_PER_MS
+#define FIRST_NS      (5 * KM_NS_PER_MS) /* until it is known what one costs */
+#define MAX_SHARE     8                  /* of a period: half a second of four */
+/* Calls of the calibration, with and without: 2 ms in all; the best of so many rounds. */
+#define CALLS  2000
+#define ROUNDS 5
+#define RUN_NS 150 /* where it could not be measured: half again what it is on fast machines */
+
+static const struct {
+	enum km_prog_id prog;
+	enum kmend_run run;
+} windowed[] = {
+	{ KM_PROG_CALLS, KMEND_RUN_CALLS },
+	{ KM_PROG_IO, KMEND_RUN_IO },
+};
+
+struct km_duty {
+	uint64_t budget_ppm;
+	uint64_t period_ns;
+	uint64_t window_ns; /* of the next one */
+	uint64_t began_ns;  /* 0: no window is open */
+	uint64_t before_ns; /* end of the last one */
+	uint64_t attach_ns; /* CPU time of attaching and detaching, last time */
+	uint64_t run_ns;    /* one run, hook included */
+	uint64_t runs;      /* so far, when the window began */
+	uint32_t cpus;
+	int timer_fd;
+	char why_not[KM_NAME_MAX];
+};
+
+int km_duty_open(struct km_collect *c)
+{
+	struct km_duty *d = calloc(1, sizeof(*d));
+	int cpus = libbpf_num_possible_cpus();
+
+	if (!d)
+		return -ENOMEM;
+	d->budget_ppm = c->opts.config ? c->opts.config->settings.signal_budget_ppm : 0;
+	d->period_ns = PERIOD_NS;
+	d->window_ns = FIRST_NS;
+	d->cpus = cpus > 0 ? (uint32_t)cpus : 1;
+	d->timer_fd = -1;
+	if (!c->bpf_used)
+		km_copy(d->why_not, sizeof(d->why_not), "switched off (no BPF)");
+	else if (!d->budget_ppm)
+		km_copy(d->why_not, sizeof(d->why_not),
+		        "switched off: signal_budget_ppm is 0 in the configuration");
+	c->duty = d;
+	return 0;
+}
+
+const char *km_duty_why_not(const struct km_collect *c)
+{
+	return c->duty && c->duty->why_not[0] ? c->duty->why_not : NULL;
+}
+
+static void attach(struct km_collect *c)
+{
+	for (size_t i = 0; i < KM_ARRAY_SIZE(windowed); i++) {
+		struct km_prog *p = &c->bpf.progs[windowed[i].prog];
+
+		if (p->prog_fd >= 0 && p->link_fd < 0)
+			p->link_fd = km_bpf_attach(&km_prog_defs[windowed[i].prog], p->prog_fd);
+	}
+}
+
+static void detach(struct km_collect *c)
+{
+	for (size_t i = 0; i < KM_ARRAY_SIZE(windowed); i++)
+		km_close(&c->bpf.progs[windowed[i].prog].link_fd);
+}
+
+void km_duty_close(struct km_collect *c)
+{
+	if (c->duty)
+		detach(c);
+	free(c->duty);
+	c->duty = NULL;
+}
+
+/* Runs of all programs on all CPUs so far. */
+static uint64_t count_runs(const struct km_collect *c)
+{
+	uint64_t values[1024], sum = 0;
+	uint32_t cpus = c->duty->cpus < 1024 ? c->duty->cpus : 1024;
+
+	for (size_t i = 0; i < KM_ARRAY_SIZE(windowed); i++) {
+		uint32_t key = windowed[i].run;
+
+		if (bpf_map_lookup_elem(c->bpf.maps[KM_MAP_RUNS], &key, values) < 0)
+			continue;
+		for (uint32_t cpu = 0; cpu < cpus; cpu++)
+			sum += values[cpu];
+	}
+	return sum;
+}
+
+static uint64_t time_calls(void)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		uint64_t start = km_cpu_ns(), ns;
+
+		for (int i = 0; i < CALLS; i++)
+			syscall(SYS_getppid);
+		ns = km_cpu_ns() - start;
+		best = ns < best ? ns : best;
+	}
+	return best;
+}
+
+/* What the kernel's statistics do not see is most of it: the way to the hook and back. */
+static void calibrate(struct km_collect *c)
+{
+	struct km_duty *d = c->duty;
+	uint64_t without = time_calls(), start = km_cpu_ns(), with;
+
+	attach(c);
+	d->attach_ns = km_cpu_ns() - start;
+	with = time_calls();
+	start = km_cpu_ns();
+	detach(c);
+	d->attach_ns += km_cpu_ns() - start;
+	d->run_ns = with > without ? (with - without) / CALLS : RUN_NS;
+	if (d->run_ns < RUN_NS / 4)
+		d->run_ns = RUN_NS / 4; /* disturbed: a budget is not kept by hoping */
+}
+
+uint64_t km_duty_next(uint64_t window_ns, double cost_ppm, double budget_ppm, uint64_t max_ns)
+{
+	/* Towards four fifths of the budget, so that a load that grows a little stays within it; at
+	 * most twice as long as before, since the load may be just beginning. */
+	double factor = cost_ppm > 0 ? 0.8 * budget_ppm / cost_ppm : 2;
+	double next = (double)window_ns * (factor < 2 ? factor : 2);
+
+	if (next < (double)WINDOW_MIN_NS)
+		return WINDOW_MIN_NS;
+	return next < (double)max_ns ? (uint64_t)next : max_ns;
+}
+
+/* First shorter windows, then rarer ones. */
+static void adapt(struct km_duty *d, double cost_ppm)
+{
+	bool shortest = d->window_ns <= WINDOW_MIN_NS;
+
+	if (shortest && cost_ppm > (double)d->budget_ppm && d->period_ns < PERIOD_MAX_NS)
+		d->period_ns *= 2;
+	else if (cost_ppm < (double)d->budget_ppm / 4 && d->period_ns > PERIOD_NS)
+		d->period_ns /= 2;
+	d->window_ns = km_duty_next(d->window_ns, cost_ppm, (double)d->budget_ppm,
+	                            d->period_ns / MAX_SHARE);
+}
+
+/* Of all CPUs, over the time from the last window's end to this one's. */
+static double cost_of(const struct km_duty *d, uint64_t runs, uint64_t period_ns)
+{
+	double ns = (double)runs * (double)d->run_ns + (double)d->attach_ns;
+
+	return 1e6 * ns / ((double)period_ns * d->cpus);
+}
+
+static int say_cost(struct km_collect *c, double ppm)
+{
+	return km_value_emit(c, &(struct km_said){ .signal = KM_SIG_WINDOW_COST,
+	                                           .entity = KM_ENTITY_HOST,
+	                                           .value = ppm,
+	                                           .limit = (double)c->duty->budget_ppm,
+	                                           .every = c->window.passes });
+}
+
+static void begin(struct km_collect *c)
+{
+	struct km_duty *d = c->duty;
+	uint64_t start = km_cpu_ns();
+
+	d->runs = count_runs(c);
+	attach(c);
+	d->attach_ns = km_cpu_ns() - start;
+	d->began_ns = km_now_ns();
+	km_loop_timer_set(c->loop, d->timer_fd, d->began_ns + d->window_ns, 0);
+}
+
+static int end(struct km_collect *c)
+{
+	struct km_duty *d = c->duty;
+	uint64_t now = km_now_ns(), start = km_cpu_ns();
+	double cost;
+	int r;
+
+	detach(c);
+	d->attach_ns += km_cpu_ns() - start;
+	c->window.window_ns = now - d->began_ns;
+	c->window.period_ns = now - d->before_ns;
+	c->window.passes = (uint32_t)(d->period_ns / c->period_ns + 1);
+	d->before_ns = now;
+	d->began_ns = 0;
+	cost = cost_of(d, count_runs(c) - d->runs, c->window.period_ns);
+	adapt(d, cost);
+	km_loop_timer_set(c->loop, d->timer_fd, now + d->period_ns, 0);
+	r = km_sums_emit_window(c);
+	return r ? r : say_cost(c, cost);
+}
+
+static int on_timer(void *userdata, int fd, uint32_t events)
+{
+	struct km_collect *c = userdata;
+
+	(void)fd;
+	(void)events;
+	if (c->duty->began_ns)
+		return end(c);
+	begin(c);
+	return 0;
+}
+
+int km_duty_start(struct km_collect *c)
+{
+	struct km_duty *d = c->duty;
+	int r;
+
+	if (d->why_not[0] || c->bpf.maps[KM_MAP_RUNS] < 0)
+		return 0;
+	calibrate(c);
+	d->before_ns = km_now_ns();
+	r = km_loop_timer(c->loop, d->period_ns, on_timer, c, &d->timer_fd);
+	return r < 0 ? r
+	             : km_loop_timer_set(c->loop, d->timer_fd, d->before_ns + d->period_ns / 4, 0);
+}

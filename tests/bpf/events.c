@@ -42,15 +42,16 @@ static int start(void **state)
 static void every_program_is_in_place(void **state)
 {
 	struct world *w = *state;
-	struct km_bpf_object objects[32];
-	size_t n = km_collect_bpf_objects(w->collect, objects, 32);
+	struct km_bpf_object objects[64];
+	size_t n = km_collect_bpf_objects(w->collect, objects, 64);
 
 	assert_int_equal(n, KM_PROG_MAX + KM_MAP_MAX);
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(objects[i].state, "failed") || !strcmp(objects[i].state, "absent"))
 			fail_msg("%s: %s", objects[i].name, objects[i].reason);
+	/* Without a configuration there is no budget for windows; not every host tracks connections. */
 	for (const struct km_source *s = km_collect_sources(w->collect); s->name; s++)
-		if (!s->available)
+		if (!s->available && !s->off && strcmp(s->name, "net.conntrack.used") != 0)
 			fail_msg("%s: %s", s->name, s->reason);
 }
 

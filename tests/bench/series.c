@@ -10,10 +10,12 @@
 #include "predict/predict.h"
 
 /* More than fit into a second-level cache, as in a daemon with many services. */
-#define SERIES  4096
-#define SAMPLES 64
-#define ROUNDS  7
-#define LIMIT   1e9
+#define SERIES 4098
+/* With a limit: memory, descriptors, threads. */
+#define PER_SERVICE 3
+#define SAMPLES     64
+#define ROUNDS      7
+#define LIMIT       1e9
 
 struct world {
 	char *series; /* SERIES of them */
@@ -62,17 +64,22 @@ static void add(struct world *w, unsigned int i, double x)
 	km_series_add(series(w, i), w->second * KM_NS_PER_S, x, LIMIT);
 }
 
+/* As at a tick: all series of a service are looked at together. */
 static void forecast(struct world *w, unsigned int i, double x)
 {
-	struct km_service service = { .id = i + 1, .state = KM_SERVICE_UP };
-	struct km_features f = { .service_id = i + 1 };
+	struct km_service service = { .id = i / PER_SERVICE + 1, .state = KM_SERVICE_UP };
+	struct km_features f[PER_SERVICE] = { 0 };
 	struct km_predict_input in = { .now_ns = w->second * KM_NS_PER_S,
 		                       .horizon_ns = 86400 * KM_NS_PER_S,
-		                       .service = &service,
-		                       .features[KM_MEMORY] = &f };
+		                       .service = &service };
 
 	add(w, i, x);
-	km_series_features(series(w, i), &f);
+	if (i % PER_SERVICE != PER_SERVICE - 1)
+		return;
+	for (unsigned int k = 0; k < PER_SERVICE; k++) {
+		km_series_features(series(w, i - k), &f[k]);
+		in.features[k] = &f[k];
+	}
 	w->sink += km_predict_service(w->predict, &in);
 }
 

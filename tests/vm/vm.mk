@@ -27,11 +27,11 @@ cross:
 cross-test: all cross
 	$(Q)tests/vm/cross-test $(O)
 
-## vmtest: every signal made to happen on 5.10 to 7.x and arm64, emulated (fetches kernels; 8 minutes)
+## vmtest: every signal made to happen on 5.10 to 7.x and arm64, emulated (fetches kernels)
 vmtest: vm-build $(if $(findstring arm64,$(VM_KERNELS)),cross)
 	$(Q)tests/vm/run $(O) $(VM_KERNELS)
 
-## vmtest-short: the same on one kernel, signals only (1 minute)
+## vmtest-short: the same on one kernel, signals only (2 minutes)
 vmtest-short: vm-build
 	$(Q)VM_SHORT=1 tests/vm/run $(O) amd64-bookworm
 

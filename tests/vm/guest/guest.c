@@ -33,6 +33,64 @@ const void *guest_wait_settled(struct guest *g, uint16_t type, guest_match match
 	return wait_from(g, km_now_ns() + 2 * KM_NS_PER_S, type, match, key);
 }
 
+struct wanted {
+	struct guest *g;
+	const char *where;
+	enum km_sig sig;
+	double from, to;
+	double last;
+	bool seen;
+};
+
+static bool value_is(const void *raw, uint64_t key)
+{
+	struct wanted *w = (void *)(uintptr_t)key;
+	const struct km_raw_value *v = raw;
+
+	if (v->signal != w->sig)
+		return false;
+	if (w->where ? v->len != strlen(w->where) || memcmp(v->name, w->where, v->len) != 0 ||
+	                       v->entity == KM_ENTITY_SERVICE
+	             : v->hdr.cgroup_id != w->g->group || v->entity != KM_ENTITY_SERVICE)
+		return false;
+	w->seen = true;
+	w->last = v->value;
+	return v->value >= w->from && v->value <= w->to;
+}
+
+static const struct km_raw_value *wait_value(struct guest *g, struct wanted *w, const char *name,
+                                             uint64_t from_ns)
+{
+	const char *where = w->where ? w->where : "of the service";
+	const void *raw;
+
+	w->g = g;
+	w->sig = km_catalogue_find(name);
+	raw = wait_from(g, from_ns, KM_RAW_VALUE, value_is, (uintptr_t)w);
+	if (!raw && w->seen)
+		snprintf(g->why, sizeof(g->why), "%s %s is %g, not %g to %g", name, where, w->last,
+		         w->from, w->to);
+	else if (!raw)
+		snprintf(g->why, sizeof(g->why), "no value of %s %s", name, where);
+	return raw;
+}
+
+const struct km_raw_value *guest_value(struct guest *g, const char *name, const char *where,
+                                       double from, double to)
+{
+	struct wanted w = { .where = where, .from = from, .to = to };
+
+	return wait_value(g, &w, name, km_now_ns() + 2 * KM_NS_PER_S);
+}
+
+const struct km_raw_value *guest_count(struct guest *g, const char *name, const char *where,
+                                       double from)
+{
+	struct wanted w = { .where = where, .from = from, .to = 1e18 };
+
+	return wait_value(g, &w, name, 0);
+}
+
 bool guest_write(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);

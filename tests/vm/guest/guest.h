@@ -38,8 +38,8 @@ struct guest_case {
 };
 
 /* Each ends with a row without a name. */
-extern const struct guest_case guest_process[], guest_memory[], guest_network[], guest_host[],
-	guest_pressure[];
+extern const struct guest_case guest_process[], guest_memory[], guest_network[], guest_storage[],
+	guest_host[], guest_pressure[], guest_sched[];
 
 typedef bool (*guest_match)(const void *raw, uint64_t key);
 
@@ -48,6 +48,13 @@ const void *guest_wait(struct guest *g, uint16_t type, guest_match match, uint64
 /* As guest_wait(), of a record whose time is at least 2 s after the call: what was before the case
  * does not count. */
 const void *guest_wait_settled(struct guest *g, uint16_t type, guest_match match, uint64_t key);
+/* A value of the signal NAME that a later pass measures, between FROM and TO; of the service whose
+ * cgroup is G->group (WHERE is NULL), or of the filesystem, device, ... WHERE ("" is the host). */
+const struct km_raw_value *guest_value(struct guest *g, const char *name, const char *where,
+                                       double from, double to);
+/* The same of something that is counted: at least FROM in one of the records since the case began. */
+const struct km_raw_value *guest_count(struct guest *g, const char *name, const char *where,
+                                       double from);
 bool guest_write(const char *path, const char *text);
 /* Into the watched cgroup. */
 void guest_enter_group(void);

@@ -180,9 +180,22 @@ static bool swapped_memory(struct guest *g)
 	return true;
 }
 
+static bool hits_of_the_limit(struct guest *g)
+{
+	uint32_t pid = GUEST_CHILD(guest_enter_group(); touch(4 * GUEST_BYTES_MAX));
+
+	WANT_IS(g, guest_reap(pid), SIGKILL);
+	return guest_count(g, "memory.limit_hits", NULL, 1);
+}
+
 const struct guest_case guest_memory[] = {
-	{ "process.oom_kills", an_oom_kill }, { "process.threads", a_thread_level },
-	{ "memory.used", a_memory_level },    { "memory.anon", anonymous_memory },
-	{ "memory.file", file_memory },       { "memory.shmem", shared_memory },
-	{ "memory.swap", swapped_memory },    { NULL, NULL },
+	{ "process.oom_kills", an_oom_kill },
+	{ "process.threads", a_thread_level },
+	{ "memory.limit_hits", hits_of_the_limit },
+	{ "memory.used", a_memory_level },
+	{ "memory.anon", anonymous_memory },
+	{ "memory.file", file_memory },
+	{ "memory.shmem", shared_memory },
+	{ "memory.swap", swapped_memory },
+	{ NULL, NULL },
 };

@@ -128,9 +128,52 @@ static bool a_reset(struct guest *g)
 	return true;
 }
 
+#define PAIRS 20
+
+/* PAIRS connections to here and back, closed in good order if CLOSED. */
+static bool connections(struct guest *g, bool closed, const char *name)
+{
+	int near[PAIRS], far[PAIRS], fd;
+	struct sockaddr_in a;
+	bool ok;
+
+	fd = bound(&a);
+	WANT(g, fd >= 0);
+	WANT_IS(g, listen(fd, PAIRS), 0);
+	for (int i = 0; i < PAIRS; i++) {
+		near[i] = socket(AF_INET, SOCK_STREAM, 0);
+		WANT_IS(g, connect(near[i], (void *)&a, sizeof(a)), 0);
+		far[i] = accept(fd, NULL, NULL);
+		WANT(g, far[i] >= 0);
+	}
+	for (int i = 0; i < PAIRS && closed; i++) {
+		close(near[i]);
+		close(far[i]);
+	}
+	ok = guest_value(g, name, "", PAIRS, 10 * PAIRS);
+	for (int i = 0; i < PAIRS && !closed; i++) {
+		close(near[i]);
+		close(far[i]);
+	}
+	close(fd);
+	return ok;
+}
+
+static bool tracked(struct guest *g)
+{
+	return connections(g, false, "net.conntrack.used");
+}
+
+static bool in_time_wait(struct guest *g)
+{
+	return connections(g, true, "net.timewait");
+}
+
 const struct guest_case guest_network[] = {
 	{ "net.connect.failures", a_refused_connect },
 	{ "net.retransmits", a_retransmit },
 	{ "net.resets", a_reset },
+	{ "net.conntrack.used", tracked },
+	{ "net.timewait", in_time_wait },
 	{ NULL, NULL },
 };

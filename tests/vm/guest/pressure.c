@@ -32,18 +32,26 @@ static bool io_full(const void *raw, uint64_t from)
 	return ((const struct km_raw_host *)raw)->psi_io_full_ppm >= from;
 }
 
-/* N tasks that do WORK until pressure is seen. */
-static bool pressure(struct guest *g, int n, void (*work)(void), guest_match seen)
+/* N tasks of the service do WORK until pressure is seen, of the host and of the service. */
+struct wait {
+	const char *name;
+	void (*work)(void);
+	guest_match seen;
+};
+
+static bool pressure(struct guest *g, int n, const struct wait *w)
 {
 	const struct km_raw_host *h;
 	uint32_t pids[TASKS];
+	bool ok;
 
 	for (int i = 0; i < n; i++)
-		pids[i] = GUEST_CHILD(for (;;) work());
-	h = guest_wait_settled(g, KM_RAW_HOST, seen, WAITS);
+		pids[i] = GUEST_CHILD(guest_enter_group(); for (;;) w->work());
+	h = guest_wait_settled(g, KM_RAW_HOST, w->seen, WAITS);
+	ok = h && guest_value(g, w->name, NULL, WAITS, 1000000);
 	for (int i = 0; i < n; i++)
 		guest_end(pids[i]);
-	WANT_RECORD(g, h);
+	WANT_RECORD(g, ok);
 	WANT(g, h->psi_measured);
 	WANT(g, h->psi_cpu_some_ppm <= 1000000 && h->psi_memory_some_ppm <= 1000000);
 	WANT(g, h->psi_memory_full_ppm <= h->psi_memory_some_ppm);
@@ -59,7 +67,7 @@ static void burn(void)
 
 static bool for_a_cpu(struct guest *g)
 {
-	return pressure(g, TASKS, burn, cpu_some);
+	return pressure(g, TASKS, &(struct wait){ "psi.cpu.some", burn, cpu_some });
 }
 
 /* More than its cgroup may have without being slowed down, and nothing that could be given back. */
@@ -68,31 +76,30 @@ static void take(void)
 	const size_t bytes = 32 << 20;
 	volatile char *p;
 
-	guest_enter_group();
 	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	for (size_t i = 0; i < bytes; i += 4096)
 		p[i] = 1;
 	pause();
 }
 
-static bool throttled(struct guest *g, guest_match seen)
+static bool throttled(struct guest *g, const struct wait *w)
 {
 	bool ok;
 
 	WANT(g, guest_write(GUEST_GROUP "/memory.high", "8388608"));
-	ok = pressure(g, 1, take, seen);
+	ok = pressure(g, 1, w);
 	guest_write(GUEST_GROUP "/memory.high", "max");
 	return ok;
 }
 
 static bool for_memory(struct guest *g)
 {
-	return throttled(g, memory_some);
+	return throttled(g, &(struct wait){ "psi.memory.some", take, memory_some });
 }
 
 static bool for_memory_all(struct guest *g)
 {
-	return throttled(g, memory_full);
+	return throttled(g, &(struct wait){ "psi.memory.full", take, memory_full });
 }
 
 static void read_slowly(void)
@@ -109,12 +116,12 @@ static void read_slowly(void)
 
 static bool for_storage(struct guest *g)
 {
-	return pressure(g, 1, read_slowly, io_some);
+	return pressure(g, 1, &(struct wait){ "psi.io.some", read_slowly, io_some });
 }
 
 static bool for_storage_all(struct guest *g)
 {
-	return pressure(g, 1, read_slowly, io_full);
+	return pressure(g, 1, &(struct wait){ "psi.io.full", read_slowly, io_full });
 }
 
 const struct guest_case guest_pressure[] = {

@@ -48,7 +48,10 @@ static __always_inline void sum_add(__u64 id, __u32 what, __u64 amount)
 	if (!sum)
 		return;
 	__sync_fetch_and_add(&sum->count, 1);
-	__sync_fetch_and_add(&sum->amount, amount);
+	/* To add a constant 0 becomes an atomic OR, which is from 5.12 on (981f94c3e921 "bpf: Add
+	 * bitwise atomic instructions"). */
+	if (amount)
+		__sync_fetch_and_add(&sum->amount, amount);
 }
 
 static __always_inline void start_put(__u64 key)

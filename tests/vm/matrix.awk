@@ -39,12 +39,13 @@ $2 == "signal" || $2 == "program" {
 		row[name] = ++rows
 		names[rows] = name
 	}
-	if (is == "hole" && explained(name, release[kernel]) == "")
+	allowed = is == "hole" || is == "attached"
+	if (allowed && explained(name, release[kernel]) == "")
 		is = "UNEXPLAINED"
 	if (is == "failed" || is == "uncovered")
 		is = toupper(is)
 	if (is != "passed")
-		note(name, kernel, $0 (is == "hole" ? " (" explained(name, release[kernel]) ")" : ""))
+		note(name, kernel, is " " $0 " (" explained(name, release[kernel]) ")")
 	cell[name, kernel] = is
 }
 
@@ -62,7 +63,7 @@ END {
 		for (k = 1; k <= n; k++) {
 			is = cell[names[r], kernel_of[k]]
 			printf " %12s", is == "passed" ? "ok" : is == "" ? "NOT TESTED" : is
-			bad += is != "passed" && is != "hole"
+			bad += is != "passed" && is != "hole" && is != "attached"
 			good += is == "passed"
 		}
 		print ""

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "vm/guest/guest.h"
 
+#include <arpa/inet.h>
 #include <sys/prctl.h>
 
 static const void *wait_from(struct guest *g, uint64_t from_ns, uint16_t type, guest_match match,
@@ -107,6 +108,12 @@ void guest_enter_group(void)
 		_exit(99);
 }
 
+void guest_leave_group(void)
+{
+	if (!guest_write("/sys/fs/cgroup/cgroup.procs", "0"))
+		_exit(99);
+}
+
 pid_t guest_fork(void)
 {
 	pid_t pid = fork();
@@ -128,4 +135,25 @@ void guest_end(uint32_t pid)
 {
 	kill((pid_t)pid, SIGKILL);
 	guest_reap(pid);
+}
+
+int guest_bound(struct sockaddr_in *a)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	socklen_t len = sizeof(*a);
+
+	*a = (struct sockaddr_in){ .sin_family = AF_INET,
+		                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	if (bind(fd, (void *)a, sizeof(*a)) < 0 || getsockname(fd, (void *)a, &len) < 0)
+		return -1;
+	return fd;
+}
+
+void guest_connect(const struct sockaddr_in *a, int n)
+{
+	guest_enter_group();
+	for (int i = 0; i < n; i++)
+		connect(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), (const void *)a,
+		        sizeof(*a));
+	pause();
 }

@@ -34,12 +34,13 @@ struct guest {
 
 struct guest_case {
 	const char *name; /* of a signal of the catalogue, or of something else that is checked */
-	bool (*check)(struct guest *g); /* makes it happen; false: G->why */
+	/* Makes it happen; false: G->why. NULL: no guest can, and `holes` says what it lacks. */
+	bool (*check)(struct guest *g);
 };
 
 /* Each ends with a row without a name. */
-extern const struct guest_case guest_process[], guest_memory[], guest_network[], guest_storage[],
-	guest_host[], guest_pressure[], guest_sched[];
+extern const struct guest_case guest_process[], guest_memory[], guest_network[], guest_peers[],
+	guest_storage[], guest_host[], guest_pressure[], guest_sched[];
 
 typedef bool (*guest_match)(const void *raw, uint64_t key);
 
@@ -58,6 +59,13 @@ const struct km_raw_value *guest_count(struct guest *g, const char *name, const 
 bool guest_write(const char *path, const char *text);
 /* Into the watched cgroup. */
 void guest_enter_group(void);
+void guest_leave_group(void);
+
+/* A bound TCP socket of the loopback device; *A is where. -1: none. */
+struct sockaddr_in;
+int guest_bound(struct sockaddr_in *a);
+/* In a child: as the service, connects N times to A without waiting, and stays. */
+void guest_connect(const struct sockaddr_in *a, int n);
 
 /* A child that does BODY and exits with 0; it dies with its parent. */
 #define GUEST_CHILD(body)                  \

@@ -172,5 +172,6 @@ const struct guest_case guest_host[] = {
 	{ "host.oom_kills", an_oom_kill_of_the_host },
 	{ "host.reclaim_stalls", reclaim },
 	{ "host.compaction_stalls", compaction },
+	{ "host.kernel_errors", NULL },
 	{ NULL, NULL },
 };

@@ -188,14 +188,22 @@ static bool hits_of_the_limit(struct guest *g)
 	return guest_count(g, "memory.limit_hits", NULL, 1);
 }
 
+/* Its tasks free memory themselves, at the limit of their cgroup. */
+static bool reclaim(struct guest *g)
+{
+	uint32_t pid = GUEST_CHILD(guest_enter_group(); touch(4 * GUEST_BYTES_MAX));
+	const struct km_raw_value *v;
+
+	WANT_IS(g, guest_reap(pid), SIGKILL);
+	WANT_RECORD(g, v = guest_count(g, "memory.reclaim", NULL, 1));
+	WANT(g, v->value < 60e6);
+	return true;
+}
+
 const struct guest_case guest_memory[] = {
-	{ "process.oom_kills", an_oom_kill },
-	{ "process.threads", a_thread_level },
-	{ "memory.limit_hits", hits_of_the_limit },
-	{ "memory.used", a_memory_level },
-	{ "memory.anon", anonymous_memory },
-	{ "memory.file", file_memory },
-	{ "memory.shmem", shared_memory },
-	{ "memory.swap", swapped_memory },
-	{ NULL, NULL },
+	{ "process.oom_kills", an_oom_kill }, { "process.threads", a_thread_level },
+	{ "memory.reclaim", reclaim },        { "memory.limit_hits", hits_of_the_limit },
+	{ "memory.used", a_memory_level },    { "memory.anon", anonymous_memory },
+	{ "memory.file", file_memory },       { "memory.shmem", shared_memory },
+	{ "memory.swap", swapped_memory },    { NULL, NULL },
 };

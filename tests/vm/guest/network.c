@@ -5,19 +5,6 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
-/* A bound socket; *A is where. */
-static int bound(struct sockaddr_in *a)
-{
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	socklen_t len = sizeof(*a);
-
-	*a = (struct sockaddr_in){ .sin_family = AF_INET,
-		                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	if (bind(fd, (void *)a, sizeof(*a)) < 0 || getsockname(fd, (void *)a, &len) < 0)
-		return -1;
-	return fd;
-}
-
 static bool to_port(const void *raw, uint64_t port)
 {
 	return ((const struct kmend_tcp_state *)raw)->rport == port;
@@ -36,7 +23,7 @@ static bool a_refused_connect(struct guest *g)
 {
 	const struct kmend_tcp_state *t;
 	struct sockaddr_in a;
-	int fd = bound(&a); /* nobody else can listen there */
+	int fd = guest_bound(&a); /* nobody else can listen there */
 	uint32_t pid;
 
 	WANT(g, fd >= 0);
@@ -58,26 +45,18 @@ static bool of_group(const void *raw, uint64_t id)
 	return ((const struct kmend_hdr *)raw)->cgroup_id == id;
 }
 
-static void connect_many(const struct sockaddr_in *a)
-{
-	guest_enter_group();
-	for (int i = 0; i < 4; i++)
-		connect(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), (const void *)a,
-		        sizeof(*a));
-	pause();
-}
-
+/* Nobody accepts: the queue holds one, what comes then is dropped and sent again after 1 s. */
 /* Nobody accepts: the queue holds one, what comes then is dropped and sent again after 1 s. */
 static bool a_retransmit(struct guest *g)
 {
 	const struct kmend_retransmit *r;
 	struct sockaddr_in a;
-	int fd = bound(&a);
+	int fd = guest_bound(&a);
 	uint32_t pid;
 
 	WANT(g, fd >= 0);
 	WANT_IS(g, listen(fd, 0), 0);
-	pid = GUEST_CHILD(connect_many(&a));
+	pid = GUEST_CHILD(guest_connect(&a, 4));
 	r = guest_wait(g, KMEND_RETRANSMIT, of_group, g->group);
 	guest_end(pid);
 	close(fd);
@@ -111,7 +90,7 @@ static bool a_reset(struct guest *g)
 	struct linger at_once = { 1, 0 };
 	const struct kmend_tcp_state *t;
 	struct sockaddr_in a;
-	int fd = bound(&a), peer;
+	int fd = guest_bound(&a), peer;
 	uint32_t pid;
 
 	WANT(g, fd >= 0);
@@ -137,7 +116,7 @@ static bool connections(struct guest *g, bool closed, const char *name)
 	struct sockaddr_in a;
 	bool ok;
 
-	fd = bound(&a);
+	fd = guest_bound(&a);
 	WANT(g, fd >= 0);
 	WANT_IS(g, listen(fd, PAIRS), 0);
 	for (int i = 0; i < PAIRS; i++) {

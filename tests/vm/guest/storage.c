@@ -2,6 +2,8 @@
 /* An ext4 of 64 MiB that fills up, runs out of inodes, turns read-only and finds errors. */
 #include "vm/guest/guest.h"
 
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
 
@@ -117,6 +119,47 @@ static bool errors(struct guest *g)
 	return true;
 }
 
+/* A disk whose every request fails. */
+static bool failing_device(struct guest *g)
+{
+	char byte;
+	int fd = open("/dev/vdc", O_RDONLY);
+
+	WANT(g, fd >= 0);
+	WANT(g, pread(fd, &byte, 1, 1 << 20) < 0 && errno == EIO);
+	close(fd);
+	return guest_count(g, "block.errors", "vdc", 1);
+}
+
+static void write_late(void)
+{
+	int fd;
+
+	guest_enter_group();
+	fd = open(DISK "/late", O_WRONLY | O_CREAT, 0600);
+	if (write(fd, "x", 1) != 1)
+		_exit(1);
+}
+
+/* Who writes to a frozen filesystem waits in the kernel and cannot be killed; the kernel's watchdog
+ * finds it. */
+static bool hung_task(struct guest *g)
+{
+	int fd = open(DISK, O_RDONLY | O_DIRECTORY);
+	uint32_t pid;
+	bool ok;
+
+	WANT(g, guest_write("/proc/sys/kernel/hung_task_timeout_secs", "2"));
+	WANT_IS(g, ioctl(fd, FIFREEZE, 0), 0);
+	pid = GUEST_CHILD(write_late());
+	ok = guest_count(g, "sched.hung", NULL, 1);
+	ioctl(fd, FITHAW, 0);
+	close(fd);
+	guest_reap(pid);
+	guest_write("/proc/sys/kernel/hung_task_timeout_secs", "120");
+	return ok;
+}
+
 const struct guest_case guest_storage[] = {
 	{ "fs.bytes_free", bytes_free },
 	{ "fs.bytes_used", bytes_used },
@@ -124,5 +167,7 @@ const struct guest_case guest_storage[] = {
 	{ "fs.inodes_used", inodes_used },
 	{ "fs.readonly", readonly },
 	{ "fs.errors", errors },
+	{ "block.errors", failing_device },
+	{ "sched.hung", hung_task },
 	{ NULL, NULL },
 };

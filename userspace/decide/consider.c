@@ -6,7 +6,7 @@
 
 static bool must_ask(const struct km_move *m)
 {
-	return m->rule->guard.mode == KM_APPROVE && !m->approved;
+	return km_track_mode(m->d, m->rule) == KM_APPROVE && !m->approved;
 }
 
 /* An operator is asked only for what could be done: the first guard that fails besides the mode. */

@@ -115,7 +115,7 @@ static int stopped(struct km_decide *d, const struct km_decide_world *w, const s
 static int say_only(struct km_decide *d, const struct km_decide_world *w, const struct km_match *m,
                     const struct km_service *s)
 {
-	bool suggest = m->rule->guard.mode == KM_SUGGEST;
+	bool suggest = km_track_mode(d, m->rule) == KM_SUGGEST;
 	struct km_repair r;
 	struct km_move move;
 
@@ -162,7 +162,7 @@ int km_decide_match(struct km_decide *d, const struct km_decide_world *w, const 
 		km_decide_count_full(d);
 		return 0;
 	}
-	if (m->rule->guard.mode < KM_APPROVE)
+	if (km_track_mode(d, m->rule) < KM_APPROVE)
 		return say_only(d, w, m, s);
 	fresh = km_table_put(d->table[KM_T_REPAIR], key, &r);
 	if (fresh < 0) {
@@ -228,6 +228,21 @@ static const enum km_repair_event verdict_event[KM_VERDICT_MAX] = {
 	[KM_VERDICT_NOT_MEASURED] = KM_E_UNMEASURED,
 };
 
+/* Said as a decision of its own, in the incident of the act that was one too many. */
+static void say_demoted(const struct km_move *m)
+{
+	struct km_repair r = *m->r;
+	struct km_move move = *m;
+	char note[96];
+
+	snprintf(note, sizeof(note),
+	         "the rule only suggests from now on, %d of its last %d repairs did not help",
+	         KM_TRACK_FAILURES, KM_TRACK_VERDICTS);
+	move.r = &r;
+	move.note = note;
+	km_decide_say(&move, KM_ANSWER_ESCALATE);
+}
+
 int km_decide_verdict(struct km_decide *d, const struct km_decide_world *w, uint64_t decision_id,
                       enum km_verdict_kind verdict)
 {
@@ -240,6 +255,8 @@ int km_decide_verdict(struct km_decide *d, const struct km_decide_world *w, uint
 	if (!r)
 		return 0;
 	km_plan_move(d, w, r, &move);
+	if (km_track_verdict(&move, verdict))
+		say_demoted(&move);
 	move.note = "it did not help";
 	return km_repair_fire(&move, verdict_event[verdict]);
 }
@@ -335,6 +352,7 @@ int km_decide_tick(struct km_decide *d, const struct km_decide_world *w)
 		km_backoff_sweep(d, w);
 		km_incident_sweep(d, w->now_ns);
 		km_said_sweep(d, w->now_ns);
+		km_track_sweep(d);
 		km_maintain_sweep(d, w->now_ns);
 	}
 	return 0;

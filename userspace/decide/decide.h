@@ -94,6 +94,24 @@ enum km_verdict_kind {
 
 extern const char *const km_verdict_names[KM_VERDICT_MAX + 1];
 
+/* Verdicts that are remembered of a rule, and how many of them may be "did not help". */
+#define KM_TRACK_VERDICTS 5
+#define KM_TRACK_FAILURES 3
+
+/* What became of the last repairs of a rule that may act, as it stands now: same text, same word of
+ * an operator on its mode. All attempts and rungs of one repair are one case, its newest verdict
+ * counts. What was not measured says nothing and is not kept. */
+struct km_track {
+	uint64_t rule_key;
+	uint64_t text; /* first bytes of its digest */
+	uint64_t mode_at_s;
+	uint32_t count;
+	uint32_t demoted; /* 1: it only suggests from now on */
+	uint32_t verdict[KM_TRACK_VERDICTS]; /* enum km_verdict_kind, newest first */
+	uint32_t pad;
+	uint64_t service_id[KM_TRACK_VERDICTS]; /* of each */
+};
+
 struct km_decide;
 
 int km_decide_new(struct km_decide **ret);
@@ -151,6 +169,11 @@ bool km_decide_incident_open(const struct km_decide *d, uint64_t service_id, uin
 uint64_t km_decide_paused_ns(const struct km_decide *d);
 bool km_decide_maintained(const struct km_decide *d, uint64_t service_id, uint64_t now_ns,
                           uint64_t *ret_until_ns);
+/* NULL: it has not acted. Valid until the next call of this module. */
+const struct km_track *km_decide_track(const struct km_decide *d, const struct km_rule *r);
+/* The rule's mode as far as its track record lets it. */
+enum km_mode km_track_mode(const struct km_decide *d, const struct km_rule *r);
+
 /* For people: what is open. A quarantine ends by APPROVE of its QUARANTINE decision. */
 bool km_decide_quarantined(const struct km_decide *d, uint64_t service_id);
 /* The ACT decision with this id while phase 9 is to look at it (its DONE outcome was taken), else

@@ -39,9 +39,12 @@ static bool is_down(const struct km_move *m)
 
 static bool mode(const struct km_move *m)
 {
+	enum km_mode now;
+
 	if (!m->rule || m->by_operator)
 		return false;
-	return m->rule->guard.mode == KM_AUTO || (m->rule->guard.mode == KM_APPROVE && m->approved);
+	now = km_track_mode(m->d, m->rule);
+	return now == KM_AUTO || (now == KM_APPROVE && m->approved);
 }
 
 static bool unpaused(const struct km_move *m)

@@ -190,6 +190,7 @@ enum km_decide_table {
 	KM_T_SAID,
 	KM_T_STORM,
 	KM_T_MAINTAIN,
+	KM_T_TRACK,
 	KM_T_MAX
 };
 
@@ -334,6 +335,11 @@ bool km_repair_known(enum km_repair_state state, enum km_repair_event event);
 int km_repair_consider(struct km_move *m);
 /* The rule must be heard to speak for the repair to stand: no event made it speak. */
 bool km_repair_lasting(const struct km_repair *r);
+
+/* track.c: true if this verdict costs the rule its right to act. */
+bool km_track_verdict(struct km_move *m, enum km_verdict_kind kind);
+/* Drops what is kept of rules that are no longer as they were. */
+void km_track_sweep(struct km_decide *d);
 
 /* plan.c */
 const struct km_rule *km_plan_rule(const struct km_decide *d, uint64_t rule_key);

@@ -117,6 +117,19 @@ static bool maintain_valid(const void *row)
 	return m->service_id;
 }
 
+static bool track_valid(const void *row)
+{
+	const struct km_track *t = row;
+
+	if (t->demoted > 1 || t->count > KM_TRACK_VERDICTS)
+		return false;
+	for (uint32_t i = 0; i < KM_TRACK_VERDICTS; i++)
+		if (i < t->count ? t->verdict[i] >= KM_VERDICT_NOT_MEASURED || !t->service_id[i]
+		                 : t->verdict[i] || t->service_id[i])
+			return false;
+	return true;
+}
+
 #define ROW(table_name, max, type, keys, check)                                \
 	{                                                                      \
 		.name = table_name, .rows_max = max, .row_size = sizeof(type), \
@@ -136,6 +149,7 @@ const struct km_table_opts km_decide_table_opts[KM_T_MAX] = {
 	[KM_T_STORM] = ROW("decide.storm", 1, struct km_storm, 1, storm_valid),
 	[KM_T_MAINTAIN] =
 		ROW("decide.maintain", KM_SERVICES_MAX, struct km_maintain, 1, maintain_valid),
+	[KM_T_TRACK] = ROW("decide.track", KM_RULES_MAX, struct km_track, 1, track_valid),
 	[KM_T_SAID] = ROW("decide.said", KM_ACTORS_MAX, struct km_said_row, 2, said_valid),
 };
 

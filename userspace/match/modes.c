@@ -173,8 +173,12 @@ enum km_mode km_modes_of(const struct km_modes *m, const struct km_rule *r)
 
 void km_modes_apply(const struct km_modes *m, struct km_rule *const *rules, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		const struct km_mode_entry *e = km_modes_get(m, rules[i]->id);
+
 		rules[i]->guard.mode = km_modes_of(m, rules[i]);
+		rules[i]->mode_at_s = e ? e->at_s : 0;
+	}
 }
 
 void km_modes_write(const struct km_modes *m, struct km_json_writer *w)

@@ -152,6 +152,7 @@ struct km_rule {
 	enum km_otherwise otherwise;
 	struct km_guard_spec guard;
 	enum km_mode written_mode; /* of the text; guard.mode is the one in force */
+	uint64_t mode_at_s; /* when an operator last said its mode; 0: never, but in the text */
 };
 
 /* A set of rules that is in force as a whole; const once built. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* One cause, one repair: what a service needs is repaired before the service itself, and who died of
- * it is not touched until it is back. */
+/* One cause, one repair: what a service needs is repaired before the service itself, and who died
+ * of it is not touched until it is back. */
 #include "decide/internal.h"
 
 /* With health checks: how long one that is up may go on without a result before who needs it is

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Starved or dead? A service that gets no CPU, no memory or no storage answers late or not at all, and
- * is not ill: restarting it costs its state and mends nothing. What holds it up is named. */
+/* Starved or dead? A service that gets no CPU, no memory or no storage answers late or not at all,
+ * and is not ill: restarting it costs its state and mends nothing. What holds it up is named. */
 #include <stdio.h>
 
 #include "decide/internal.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* How much is done at one time. Many services that fail within seconds have a cause that no restart of
- * one of them mends: people are called once, and who needs nothing that is known to have failed waits
- * until all others are done. */
+/* How much is done at one time. Many services that fail within seconds have a cause that no restart
+ * of one of them mends: people are called once, and who needs nothing that is known to have failed
+ * waits until all others are done. */
 #include <stdio.h>
 
 #include "decide/internal.h"
@@ -87,7 +87,9 @@ void km_storm_tick(struct km_decide *d, const struct km_decide_world *w)
 	struct km_repair copy;
 	struct km_move m;
 
-	if (!s || !s->since_ns || s->said || !km_decide_room(d) || w->now_ns < s->since_ns + KM_HEARD_NS)
+	if (!s || !s->since_ns || s->said || !km_decide_room(d))
+		return;
+	if (w->now_ns < s->since_ns + KM_HEARD_NS)
 		return;
 	s->said = 1;
 	r = one_of(d, s);

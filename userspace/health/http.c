@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* HTTP checks by libcurl on our loop. Whoever answers is an enemy until proven otherwise: nothing is
- * followed, unpacked, kept or resolved, and what is too much ends the check. */
+/* HTTP checks by libcurl on our loop. Whoever answers is an enemy until proven otherwise: nothing
+ * is followed, unpacked, kept or resolved, and what is too much ends the check. */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <curl/curl.h>
 #include <pcre2.h>

@@ -117,7 +117,8 @@ struct km_talk {
 };
 
 void km_talk_begin(const struct km_health_check *def, struct km_talk *ret);
-/* 0: more is needed; 1: *RET says how it went. LEN bytes of the answer, at most KM_TALK_HEAR_MAX. */
+/* 0: more is needed; 1: *RET says how it went. LEN bytes of the answer, at most KM_TALK_HEAR_MAX.
+ */
 int km_talk_hear(const struct km_health_check *def, const struct km_talk *t,
                  const unsigned char *answer, size_t len, struct km_probe_result *ret);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Services that say by themselves that they live: WATCHDOG=1 by sd_notify(3). A datagram counts for
- * the service in whose cgroup its sender is, as the kernel says; what it says of itself does not. */
+ * the service in whose cgroup its sender is, as the kernel says; what it says of itself does not.
+ */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/epoll.h>

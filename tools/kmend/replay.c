@@ -75,10 +75,12 @@ static void print_plain(struct replay *r, const struct km_output *o)
 		         f->resource < KM_RESOURCE_MAX ? " of " : "",
 		         f->resource < KM_RESOURCE_MAX ? km_resource_names[f->resource] : "",
 		         f->why ? km_no_forecast_names[f->why] : "in force");
-		if (!f->why)
+		if (!f->why && f->eta_hi_s > 0)
 			snprintf(line + strlen(line), sizeof(line) - strlen(line),
-			         ", in %.0f s (%.0f to %.0f), p %.2f", f->eta_s, f->eta_lo_s,
-			         f->eta_hi_s, f->p);
+			         ", in %.0f s (%.0f to %.0f)", f->eta_s, f->eta_lo_s, f->eta_hi_s);
+		if (!f->why)
+			snprintf(line + strlen(line), sizeof(line) - strlen(line), ", p %.2f",
+			         f->p);
 	} else {
 		snprintf(line, sizeof(line), "event: %s", km_event_names[o->event]);
 	}

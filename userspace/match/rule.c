@@ -120,6 +120,33 @@ static int take_expiry(struct km_compile *c, const cJSON *root, const struct top
 	return 0;
 }
 
+/* Whether an anomaly may be what makes it true; ones that must be absent do not count. */
+static bool hinted(const struct km_cond *c)
+{
+	const struct km_cond *end = c + c->span;
+
+	while (c < end) {
+		if (c->op == KM_COND_FORECAST && c->forecast_kind == KM_ANOMALY)
+			return true;
+		c += c->op == KM_COND_NOT ? c->span : 1;
+	}
+	return false;
+}
+
+/* Unlike its own past is no failure: a hint may call somebody, not disrupt anything. */
+static int refuse_hint(struct km_compile *c, const struct top *t)
+{
+	if (!hinted(c->rule.when))
+		return 0;
+	for (unsigned int i = 0; i < c->rule.steps; i++)
+		if (km_verb_disrupts(c->rule.plan[i].verb))
+			return km_json_fail(c->doc, t->when, c->err,
+			                    "use notify, or \"kind\": \"failure\"",
+			                    "an anomaly is a hint, and %s would follow it",
+			                    km_verb_names[c->rule.plan[i].verb]);
+	return 0;
+}
+
 static int compile_parts(struct km_compile *c, const struct top *t)
 {
 	int r = km_compile_scope(c, t->scope);
@@ -136,6 +163,8 @@ static int compile_parts(struct km_compile *c, const struct top *t)
 		r = km_compile_verify(c, t->verify);
 	if (r >= 0)
 		r = km_compile_guard(c, t->guard);
+	if (r >= 0)
+		r = refuse_hint(c, t);
 	return r;
 }
 

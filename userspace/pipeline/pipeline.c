@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
 #include "pipeline/state.h"
 
 /* A loss counts as reconciled after so many whole passes over all processes. */
@@ -255,17 +257,30 @@ static int match_service(struct km_pipeline *p, const struct km_service *s, enum
 	return r;
 }
 
+/* Levels with a limit come from their series: taken over at once, the next call overwrites them. */
+static void values_of(struct km_pipeline *p, uint64_t service_id, double ret[KM_W_MAX])
+{
+	for (int i = 0; i < KM_W_MAX; i++) {
+		const struct km_value *v = km_measure_value(p->measure, service_id, km_watched[i]);
+
+		ret[i] = v && v->measured ? v->value : NAN;
+	}
+}
+
 static int predict_service(struct km_pipeline *p, const struct km_service *s)
 {
+	double values[KM_W_MAX];
 	struct km_predict_input in = {
 		.now_ns = p->meta->now_ns,
 		.horizon_ns = p->set.config->settings.horizon_ns,
 		.service = s,
 		.ends = km_measure_ends(p->measure, s->id),
+		.values = values,
 	};
 	const struct km_forecast *said;
 	int r;
 
+	values_of(p, s->id, values);
 	features_of(p, s->id, in.features);
 	r = km_predict_service(p->predict, &in);
 	for (size_t i = 0; r > 0 && (said = km_predict_said(p->predict, i)); i++) {
@@ -278,11 +293,19 @@ static int predict_service(struct km_pipeline *p, const struct km_service *s)
 	return r < 0 ? r : 0;
 }
 
+static bool failed(const struct km_service *s, enum km_event event)
+{
+	return event == KM_EV_OOM ||
+	       (!s->last.asked && s->last.known && (s->last.exit_code || s->last.oom));
+}
+
 /* Something happened to S: what it means is settled at once, not at the next tick. */
 static int on_event(struct km_pipeline *p, struct km_service *s, enum km_event event)
 {
 	int r;
 
+	if (event == KM_EV_ENDED || event == KM_EV_OOM)
+		km_predict_outcome(p->predict, s->id, failed(s, event));
 	if (event == KM_EV_STARTED || event == KM_EV_ENDED)
 		km_predict_forget(p->predict, s->id);
 	if (event != KM_EV_CONNECT_FAILED) {

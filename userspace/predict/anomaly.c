@@ -152,7 +152,7 @@ const struct km_anomaly_verdict *km_anomaly_judge(struct km_anomaly *a, uint64_t
 	return &a->verdict;
 }
 
-bool km_anomaly_valid(const struct km_anomaly *a)
+bool km_anomaly_valid(const struct km_anomaly *a, uint32_t count)
 {
 	const struct km_anomaly_verdict *v = &a->verdict;
 
@@ -160,7 +160,7 @@ bool km_anomaly_valid(const struct km_anomaly *a)
 		if (a->last[i] > a->age_s)
 			return false;
 	for (uint32_t i = 0; i < v->parts && v->parts <= KM_ANOMALY_TOGETHER; i++)
-		if (v->part[i].metric >= KM_ANOMALY_METRICS_MAX || !(v->part[i].share >= 0) ||
+		if (v->part[i].metric >= count || !(v->part[i].share >= 0) ||
 		    !(v->part[i].share <= 1))
 			return false;
 	return v->parts <= KM_ANOMALY_TOGETHER && v->score >= 0 && v->score <= 1 && v->alarm <= 1 &&

@@ -25,8 +25,6 @@
 #define KM_ANOMALY_GRADES 48
 /* So many metrics, at least, make a state, and so many are named. */
 #define KM_ANOMALY_TOGETHER 5
-/* Metrics of one service or one table; beyond it nobody reads a list of contributions. */
-#define KM_ANOMALY_METRICS_MAX 4096
 /* Faster samples are averaged over this time first: a service's days and weeks are to be learnt,
  * not its seconds, and the cost is a sixtieth. */
 #define KM_ANOMALY_STEP_S 60
@@ -88,6 +86,7 @@ struct km_anomaly {
  * The verdict is that of the newest step, and stays A's own. */
 const struct km_anomaly_verdict *km_anomaly_judge(struct km_anomaly *a, uint64_t t_ns,
                                                   struct km_anomaly_metric *m, uint32_t count);
-bool km_anomaly_valid(const struct km_anomaly *a);
+/* COUNT: how many metrics it may name. */
+bool km_anomaly_valid(const struct km_anomaly *a, uint32_t count);
 
 #endif

@@ -54,7 +54,20 @@ double km_rise_goes_on(const struct km_look *l, unsigned int scale, const struct
 /* Fills in scale and times. */
 void km_exhaust_when(const struct km_look *l, unsigned int scale, struct km_line *ret);
 
+/* watch.c */
+void km_watch_tick(struct km_watch *w, const struct km_predict_input *in);
+void km_watch_new_life(struct km_watch *w);
+
+/* voice.c: what is in force says of failure, for km_fuse_minute(). Returns how many. */
+uint32_t km_voices(const struct km_predict *p, const struct km_predict_input *in,
+                   struct km_fuse_voice *ret, uint32_t max);
+
 extern const struct km_predictor km_predictor_exhaust;
 extern const struct km_predictor km_predictor_crash;
+extern const struct km_predictor km_predictor_anomaly;
+extern const struct km_predictor km_predictor_hang;
+extern const struct km_predictor km_predictor_degrade;
+extern const struct km_predictor km_predictor_depend;
+extern const struct km_predictor km_predictor_failure; /* the last one: it hears the others */
 
 #endif

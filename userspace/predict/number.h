@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Figures that come out the same on every machine: plain arithmetic and square roots, which IEEE 754
- * rounds correctly, and nothing whose last digit is a libm's own. */
+/* Figures that come out the same on every machine: plain arithmetic and square roots, which IEEE
+ * 754 rounds correctly, and nothing whose last digit is a libm's own. */
 #ifndef KM_PREDICT_NUMBER_H
 #define KM_PREDICT_NUMBER_H
 

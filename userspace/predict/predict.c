@@ -17,11 +17,22 @@
 #define LIKELY 0.5
 /* ... and else never twice within this time. */
 #define QUIET_NS (10 * KM_NS_PER_S)
-#define ROWS_MAX (KM_SERVICES_MAX * (KM_RESOURCE_MAX + 1))
+/* Exhaustion of each resource, and each other kind once. */
+#define ROWS_EACH (KM_RESOURCE_MAX + KM_FORECAST_KIND_MAX - 1)
+#define ROWS_MAX  (KM_SERVICES_MAX * ROWS_EACH)
+/* What was learnt of a service that is gone makes room only when room is needed. */
+#define WATCH_KEPT_NS (3600 * KM_NS_PER_S)
+/* No more is kept of what is in force for one service. */
+#define VOICES_MAX ROWS_EACH
+
+_Static_assert((int)KM_FUSE_KINDS == (int)KM_FORECAST_KIND_MAX,
+               "each kind is calibrated by itself; failure stands for none");
 
 const char *const km_forecast_kind_names[KM_FORECAST_KIND_MAX + 1] = {
-	[KM_EXHAUSTION] = "exhaustion",
-	[KM_CRASH_LOOP] = "crash_loop",
+	[KM_EXHAUSTION] = "exhaustion",   [KM_CRASH_LOOP] = "crash_loop",
+	[KM_ANOMALY] = "anomaly",         [KM_HANG] = "hang",
+	[KM_DEGRADATION] = "degradation", [KM_DEPENDENCY] = "dependency",
+	[KM_FAILURE] = "failure",
 };
 
 const char *const km_no_forecast_names[KM_WHY_MAX + 1] = {
@@ -34,14 +45,15 @@ const char *const km_no_forecast_names[KM_WHY_MAX + 1] = {
 	[KM_WHY_FAR] = "further away than the evidence carries",
 	[KM_WHY_SETTLED] = "no more than it was before",
 	[KM_WHY_FEW_ENDS] = "too few ends",
+	[KM_WHY_USUAL] = "nothing unusual",
+	[KM_WHY_STARVED] = "others keep it from running",
 	[KM_WHY_BEYOND] = "above the limit all the time",
 };
 
 /* That of the service as a whole first: its row tells which others there are. */
 const struct km_predictor *const km_predictors[] = {
-	&km_predictor_crash,
-	&km_predictor_exhaust,
-	NULL,
+	&km_predictor_crash,   &km_predictor_exhaust, &km_predictor_anomaly, &km_predictor_hang,
+	&km_predictor_degrade, &km_predictor_depend,  &km_predictor_failure, NULL,
 };
 
 struct key {
@@ -67,9 +79,24 @@ struct row {
 
 struct km_predict {
 	struct km_table *rows;
-	struct km_forecast said[KM_RESOURCE_MAX + 1]; /* of the last km_predict_service() */
+	struct km_table *watch;
+	struct km_table *calibration;
+	struct km_forecast said[ROWS_EACH]; /* of the last km_predict_service() */
 	size_t said_count;
 };
+
+static bool evidence_valid(const struct km_forecast *f)
+{
+	for (uint32_t i = 0; i < f->parts && f->parts <= KM_ANOMALY_TOGETHER; i++)
+		if (f->part[i].metric >= KM_SIG_MAX || !isfinite(f->part[i].share))
+			return false;
+	for (uint32_t h = 0; h < KM_HORIZONS; h++)
+		if (!(f->p_within[h] >= 0 && f->p_within[h] <= 1))
+			return false;
+	return f->parts <= KM_ANOMALY_TOGETHER && isfinite(f->fit.slope) &&
+	       isfinite(f->fit.slope_se) && isfinite(f->fit.noise) && isfinite(f->fit.weight) &&
+	       isfinite(f->fit.low_s);
+}
 
 static bool valid(const void *p)
 {
@@ -84,12 +111,25 @@ static bool valid(const void *p)
 	       isfinite(f->eta_hi_s) && isfinite(f->p) && isfinite(f->level) &&
 	       isfinite(f->limit) && isfinite(r->said_eta_s) && isfinite(r->said_p) &&
 	       isfinite(r->eta_s) && f->predictor < KM_ARRAY_SIZE(km_predictors) - 1 &&
-	       isfinite(f->fit.slope) && isfinite(f->fit.slope_se) && isfinite(f->fit.noise) &&
-	       isfinite(f->fit.weight) && isfinite(f->fit.low_s);
+	       evidence_valid(f);
 }
 
 int km_predict_new(struct km_predict **ret)
 {
+	static const struct km_table_opts watch = {
+		.name = "watched",
+		.rows_max = KM_SERVICES_MAX,
+		.row_size = sizeof(struct km_watch),
+		.key_size = sizeof(uint64_t),
+		.valid = km_watch_valid,
+	};
+	static const struct km_table_opts calibration = {
+		.name = "calibration",
+		.rows_max = 1,
+		.row_size = sizeof(struct km_calibration),
+		.key_size = sizeof(uint64_t),
+		.valid = km_calibration_valid,
+	};
 	static const struct km_table_opts opts = {
 		.name = "forecasts",
 		.rows_max = ROWS_MAX,
@@ -102,8 +142,8 @@ int km_predict_new(struct km_predict **ret)
 
 	if (!p)
 		return -ENOMEM;
-	r = km_table_new(&opts, &p->rows);
-	if (r < 0)
+	if ((r = km_table_new(&opts, &p->rows)) < 0 || (r = km_table_new(&watch, &p->watch)) < 0 ||
+	    (r = km_table_new(&calibration, &p->calibration)) < 0)
 		return r;
 	*ret = km_take(p);
 	return 0;
@@ -111,8 +151,11 @@ int km_predict_new(struct km_predict **ret)
 
 struct km_predict *km_predict_free(struct km_predict *p)
 {
-	if (p)
-		km_table_free(p->rows);
+	if (!p)
+		return NULL;
+	km_table_free(p->rows);
+	km_table_free(p->watch);
+	km_table_free(p->calibration);
 	free(p);
 	return NULL;
 }
@@ -135,7 +178,7 @@ static uint64_t evidence_ns(const struct km_predict_input *in, const struct key 
 {
 	const struct km_features *f;
 
-	if (k->kind == KM_CRASH_LOOP)
+	if (k->kind != KM_EXHAUSTION)
 		return in->now_ns;
 	f = in->features[k->resource];
 	return f ? f->t_ns : 0;
@@ -164,7 +207,7 @@ static void settle(struct row *r, const struct km_forecast *fresh, bool found, u
 {
 	bool in_force = r->now.why == KM_WHY_NONE && r->now.p > 0;
 	uint64_t since = in_force ? r->now.since_ns : now_ns;
-	uint32_t enough = fresh->kind == KM_CRASH_LOOP ? 1 : STREAK_MIN;
+	uint32_t enough = fresh->kind == KM_EXHAUSTION ? STREAK_MIN : 1;
 
 	r->misses = found ? 0 : r->misses + (r->misses < UINT32_MAX);
 	if (found && !in_force && !within(AGREE, r->eta_s, fresh->eta_s))
@@ -294,18 +337,99 @@ static int look_at_resources(struct km_predict *p, const struct km_predict_input
 	return r;
 }
 
-int km_predict_service(struct km_predict *p, const struct km_predict_input *in)
+static bool measured(const double *values)
 {
-	const struct key key = { in->service->id, KM_CRASH_LOOP, KM_RESOURCE_MAX };
+	for (int i = 0; i < KM_W_MAX; i++)
+		if (!isnan(values[i]))
+			return true;
+	return false;
+}
+
+static struct km_calibration *calibration(const struct km_predict *p)
+{
+	const uint64_t one = 1;
+	struct km_calibration *c = NULL;
+
+	(void)km_table_put(p->calibration, &one, &c);
+	return c;
+}
+
+/* Room for one service more: the first one that nobody has looked at for so long is gone. */
+static bool make_room(const struct km_predict *p, uint64_t now_ns)
+{
+	uint32_t slot = 0;
+	const struct km_watch *w;
+
+	while ((w = km_table_next(p->watch, &slot)))
+		if (now_ns - w->t_ns > WATCH_KEPT_NS) {
+			km_table_drop(p->watch, &w->service_id);
+			return true;
+		}
+	return false;
+}
+
+/* Of a service of which nothing was ever measured nothing is learnt. Without room neither. */
+static void learn(const struct km_predict *p, struct km_predict_input *in)
+{
+	struct km_watch *w = km_table_get(p->watch, &in->service->id);
+
+	if (!in->values || (!w && !measured(in->values)))
+		return;
+	if (!w && km_table_put(p->watch, &in->service->id, &w) < 0 &&
+	    (!make_room(p, in->now_ns) || km_table_put(p->watch, &in->service->id, &w) < 0))
+		return;
+	in->watch = w;
+	in->calibration = calibration(p);
+	km_watch_tick(w, in);
+}
+
+/* What the others say, once a minute, before failure itself is asked. */
+static void fuse(const struct km_predict *p, const struct km_predict_input *in)
+{
+	struct km_fuse_voice voice[VOICES_MAX];
+
+	if (in->service->state == KM_SERVICE_UP && km_fuse_due(&in->watch->fuse, in->now_ns))
+		km_fuse_minute(&in->watch->fuse, calibration(p), in->now_ns, voice,
+		               km_voices(p, in, voice, VOICES_MAX));
+}
+
+/* That there is still nothing to say, for the same reason, needs no row to be found. */
+static int look_learnt(struct km_predict *p, const struct km_predict_input *in,
+                       unsigned int predictor)
+{
+	const struct km_predictor *how = km_predictors[predictor];
+	struct km_forecast fresh = { 0 };
+	uint8_t none;
+	int r;
+
+	if (!in->watch)
+		return 0;
+	if (how->kind == KM_FAILURE)
+		fuse(p, in);
+	none = how->forecast(in, KM_RESOURCE_MAX, &fresh) ? 0 : (uint8_t)(fresh.why + 1);
+	if (none && in->watch->none[how->kind] == none)
+		return 0;
+	r = look(p, in, predictor, KM_RESOURCE_MAX);
+	in->watch->none[how->kind] = r < 0 ? 0 : none;
+	return r;
+}
+
+int km_predict_service(struct km_predict *p, const struct km_predict_input *given)
+{
+	const struct key key = { given->service->id, KM_CRASH_LOOP, KM_RESOURCE_MAX };
+	struct km_predict_input in = *given;
 	struct row *own;
 	int r = 0;
 
 	p->said_count = 0;
+	learn(p, &in);
 	for (unsigned int i = 0; km_predictors[i] && r == 0; i++) {
-		if (!km_predictors[i]->per_resource)
-			r = look(p, in, i, KM_RESOURCE_MAX);
+		if (km_predictors[i]->learns)
+			r = look_learnt(p, &in, i);
+		else if (!km_predictors[i]->per_resource)
+			r = look(p, &in, i, KM_RESOURCE_MAX);
 		else if ((own = km_table_get(p->rows, &key)))
-			r = look_at_resources(p, in, i, own);
+			r = look_at_resources(p, &in, i, own);
 	}
 	return r < 0 && r != -ENOSPC ? r : (int)p->said_count;
 }
@@ -318,7 +442,7 @@ const struct km_forecast *km_predict_said(const struct km_predict *p, size_t i)
 const struct km_forecast *km_predict_get(const struct km_predict *p, uint64_t service_id,
                                          enum km_forecast_kind kind, enum km_resource resource)
 {
-	struct key key = { service_id, kind, kind == KM_CRASH_LOOP ? KM_RESOURCE_MAX : resource };
+	struct key key = { service_id, kind, kind == KM_EXHAUSTION ? resource : KM_RESOURCE_MAX };
 	const struct row *r = km_table_get(p->rows, &key);
 
 	return r ? &r->now : NULL;
@@ -331,8 +455,24 @@ const struct km_forecast *km_predict_next(const struct km_predict *p, uint32_t *
 	return r ? &r->now : NULL;
 }
 
+void km_predict_outcome(struct km_predict *p, uint64_t service_id, bool failed)
+{
+	struct km_watch *w = km_table_get(p->watch, &service_id);
+
+	if (!w || !w->fuse.kept)
+		return;
+	if (failed)
+		km_fuse_failed(&w->fuse, calibration(p));
+	else
+		km_fuse_forget(&w->fuse);
+}
+
 void km_predict_forget(struct km_predict *p, uint64_t service_id)
 {
+	struct km_watch *w = km_table_get(p->watch, &service_id);
+
+	if (w)
+		km_watch_new_life(w);
 	for (uint32_t i = 0; i < KM_RESOURCE_MAX; i++) {
 		struct key key = { service_id, KM_EXHAUSTION, i };
 		struct row *r = km_table_get(p->rows, &key);
@@ -349,8 +489,12 @@ void km_predict_forget(struct km_predict *p, uint64_t service_id)
 
 size_t km_predict_tables(struct km_predict *p, struct km_table **ret, size_t max)
 {
-	if (!max)
-		return 0;
-	ret[0] = p->rows;
-	return 1;
+	struct km_table *const all[] = { p->rows, p->watch, p->calibration };
+	size_t n = 0;
+
+	while (n < KM_ARRAY_SIZE(all) && n < max) {
+		ret[n] = all[n];
+		n++;
+	}
+	return n;
 }

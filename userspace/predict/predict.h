@@ -5,10 +5,16 @@
 #define KM_PREDICT_H
 
 #include "measure/features.h"
+#include "predict/watch.h"
 
 enum km_forecast_kind {
 	KM_EXHAUSTION = 0, /* a level meets its limit */
 	KM_CRASH_LOOP = 1, /* it will end again, soon, whatever is done to start it */
+	KM_ANOMALY = 2,    /* unlike its own past, its signals together: a hint, not a failure */
+	KM_HANG = 3, /* alive and wanted, without progress, and nobody keeps it from running */
+	KM_DEGRADATION = 4, /* slowly worse: retransmits, resets, waits */
+	KM_DEPENDENCY = 5,  /* what it needs does not answer */
+	KM_FAILURE = 6,     /* it fails within 30 minutes: all of the above together */
 	KM_FORECAST_KIND_MAX
 };
 
@@ -25,6 +31,8 @@ enum km_no_forecast {
 	KM_WHY_FAR,       /* beyond what the evidence or the horizon carries */
 	KM_WHY_SETTLED,   /* below its own earlier maximum: seen before, and it went back */
 	KM_WHY_FEW_ENDS,  /* crash loop: too few ends */
+	KM_WHY_USUAL,     /* nothing that it does not usually do */
+	KM_WHY_STARVED,   /* hang: others keep it from running */
 	KM_WHY_BEYOND,    /* above the limit all the time: that is none of this level */
 	KM_WHY_MAX
 };
@@ -55,7 +63,9 @@ struct km_forecast {
 	uint32_t ends;    /* evidence: crash loop: ends counted */
 	uint64_t span_ns; /* evidence: how long was looked at */
 	uint32_t change;  /* enum km_change: worth saying if not SAME */
-	uint32_t pad;
+	uint32_t parts;   /* evidence: signals that speak, the loudest first */
+	struct km_anomaly_part part[KM_ANOMALY_TOGETHER]; /* metric is an enum km_sig */
+	double p_within[KM_HORIZONS]; /* failure: best estimates; p is what may be acted upon */
 };
 
 struct km_predict_input {
@@ -64,6 +74,11 @@ struct km_predict_input {
 	const struct km_service *service;
 	const struct km_features *features[KM_RESOURCE_MAX]; /* each may be NULL */
 	const struct km_ends *ends;                          /* may be NULL */
+	/* Of each signal in km_watched, NaN: not measured. NULL: nothing is learnt now. */
+	const double *values;
+	/* Filled in by km_predict_service(). */
+	struct km_watch *watch;
+	const struct km_calibration *calibration;
 };
 
 struct km_predictor {
@@ -74,6 +89,7 @@ struct km_predictor {
 	int (*forecast)(const struct km_predict_input *in, enum km_resource resource,
 	                struct km_forecast *ret);
 	bool per_resource;
+	bool learns; /* reads in->watch: asked only where there is one */
 };
 
 extern const struct km_predictor *const km_predictors[]; /* NULL-terminated */
@@ -96,6 +112,10 @@ const struct km_forecast *km_predict_get(const struct km_predict *p, uint64_t se
 const struct km_forecast *km_predict_next(const struct km_predict *p, uint32_t *slot);
 /* The service was restarted or is gone: what was forecast of its old life is void. */
 void km_predict_forget(struct km_predict *p, uint64_t service_id);
+
+/* The service ended or was chosen by the OOM killer. FAILED: nobody asked for it, and it was no
+ * orderly end; else what would have come of it is not known. */
+void km_predict_outcome(struct km_predict *p, uint64_t service_id, bool failed);
 
 /* One whole JSON object. SERVICE is its name. */
 void km_forecast_write(const struct km_forecast *f, const char *service, struct km_json_writer *w);

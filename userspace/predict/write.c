@@ -2,6 +2,19 @@
 #include "base/json.h"
 #include "predict/internal.h"
 
+static void write_parts(const struct km_forecast *f, struct km_json_writer *w)
+{
+	km_jw_key(w, "contributions");
+	km_jw_array(w);
+	for (uint32_t i = 0; i < f->parts; i++) {
+		km_jw_object(w);
+		km_jw_kstring(w, "signal", km_catalogue[f->part[i].metric].name);
+		km_jw_kdouble(w, "share", km_predict_round((double)f->part[i].share));
+		km_jw_end_object(w);
+	}
+	km_jw_end_array(w);
+}
+
 static void write_evidence(const struct km_forecast *f, struct km_json_writer *w)
 {
 	const struct km_fit *fit = &f->fit;
@@ -11,6 +24,12 @@ static void write_evidence(const struct km_forecast *f, struct km_json_writer *w
 	km_jw_kdouble(w, "span_s", km_predict_round((double)f->span_ns / (double)KM_NS_PER_S));
 	if (f->kind == KM_CRASH_LOOP) {
 		km_jw_ku64(w, "ends", f->ends);
+	} else if (f->kind == KM_FAILURE) {
+		km_jw_kdouble(w, "within_15_min", f->p_within[0]);
+		km_jw_kdouble(w, "within_30_min", f->p_within[1]);
+	} else if (f->kind != KM_EXHAUSTION) {
+		km_jw_kdouble(w, "level", km_predict_round(f->level));
+		write_parts(f, w);
 	} else {
 		km_jw_kdouble(w, "scale_s", km_scale_s[f->scale]);
 		km_jw_kdouble(w, "slope_per_s", km_predict_round(fit->slope));

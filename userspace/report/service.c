@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+
 #include "report/request.h"
 
 #define ACTIONS_SHOWN 10
+
+/* What only may come to something stands behind what has a time, or has happened. */
+static double nearness(const struct km_forecast *f)
+{
+	return f->kind == KM_ANOMALY || f->kind == KM_DEGRADATION ? INFINITY : f->eta_s;
+}
 
 const struct km_forecast *km_nearest_forecast(const struct km_view *view, uint64_t service_id)
 {
@@ -12,7 +20,7 @@ const struct km_forecast *km_nearest_forecast(const struct km_view *view, uint64
 			const struct km_forecast *f =
 				km_predict_get(view->predict, service_id, kind, r);
 
-			if (f && f->why == KM_WHY_NONE && (!best || f->eta_s < best->eta_s))
+			if (f && f->why == KM_WHY_NONE && (!best || nearness(f) < nearness(best)))
 				best = f;
 		}
 	}

@@ -138,6 +138,8 @@ static const char *forecast(const struct km_forecast *f, char *out, size_t size)
 
 	if (!f)
 		snprintf(out, size, "-");
+	else if (f->eta_hi_s <= 0) /* it is so now */
+		snprintf(out, size, "%s, p %.2f", km_forecast_kind_names[f->kind], f->p);
 	else
 		snprintf(out, size, "%s in %s (%s to %s)",
 		         f->kind == KM_EXHAUSTION && f->resource < KM_RESOURCE_MAX

@@ -234,6 +234,48 @@ static void the_same_text_has_the_same_digest_and_another_text_another(void **st
 	km_rule_free(c);
 }
 
+/* With VERB instead of notify. */
+static struct km_rule *doing(const char *verb, const char *when, struct km_error *err)
+{
+	char *text = NULL;
+	struct km_rule *r = NULL;
+
+	if (asprintf(&text,
+	             "{\"version\": 1, \"id\": \"test\", \"summary\": \"s\", \"why\": \"w\","
+	             "\"owner\": \"ops\", \"maturity\": \"experimental\","
+	             "\"scope\": {\"services\": [\"web\"]}, \"when\": %s,"
+	             "\"plan\": [{\"do\": \"%s\"}], \"verify\": {\"not_measured\": true}}",
+	             when, verb) < 0)
+		fail_msg("no memory");
+	km_rule_compile(text, strlen(text), "test/test.json", err, &r);
+	free(text);
+	return r;
+}
+
+static void an_anomaly_disrupts_nothing(void **state)
+{
+	static const char *const when[] = {
+		"{\"forecast\": {\"kind\": \"anomaly\", \"probability\": \"50%\"}}",
+		"{\"all\": [{\"forecast\": {\"kind\": \"anomaly\", \"probability\": 0.5}}]}",
+		"{\"not\": {\"forecast\": {\"kind\": \"anomaly\", \"probability\": \"50%\"}}}",
+	};
+	struct km_error err;
+
+	(void)state;
+	for (size_t i = 0; i < KM_ARRAY_SIZE(when); i++) {
+		struct km_rule *told = doing("notify", when[i], &err);
+		struct km_rule *done = doing("restart", when[i], &err);
+
+		assert_non_null(told);
+		assert_int_equal(done != NULL, i == 2);
+		if (!done)
+			assert_string_equal(err.what,
+			                    "an anomaly is a hint, and restart would follow it");
+		km_rule_free(told);
+		km_rule_free(done);
+	}
+}
+
 static void a_failure_leaves_the_result_untouched(void **state)
 {
 	struct km_rule *mark = (struct km_rule *)&mark, *r = mark;
@@ -258,6 +300,7 @@ int main(void)
 		cmocka_unit_test(sixty_four_conditions_fit_and_one_more_is_refused_where_it_stands),
 		cmocka_unit_test(conditions_may_be_nested_as_deep_as_json_may),
 		cmocka_unit_test(the_longest_horizon_is_thirty_days),
+		cmocka_unit_test(an_anomaly_disrupts_nothing),
 		cmocka_unit_test(a_crash_loop_needs_no_resource_and_no_time),
 		cmocka_unit_test(the_same_text_has_the_same_digest_and_another_text_another),
 		cmocka_unit_test(a_failure_leaves_the_result_untouched),

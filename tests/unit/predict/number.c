@@ -15,20 +15,22 @@
 #include "predict/number.h"
 
 /* Of all results. */
-#define SUM 0x8948e3310e8637abU
+#define SUM 0x1d60c6fe3a032b6cU
 
 static void they_are_near_to_libm(void **state)
 {
 	double x = 1e-300;
 
 	(void)state;
-	for (; x < 1e300; x *= 1.37) {
+	for (int i = 0; i < 4100; i++, x *= 1.4) {
 		assert_true(fabs(km_number_log(x) - log(x)) <= 1e-8 * fmax(1, fabs(log(x))));
 		assert_true(fabs(km_number_asinh(x) - asinh(x)) <= 1e-7);
 		assert_true(km_number_asinh(-x) == -km_number_asinh(x));
 	}
-	for (x = -690; x < 690; x += 0.37)
+	for (int i = -690; i < 690; i++) {
+		x = i + 0.37;
 		assert_true(fabs(km_number_exp(x) / exp(x) - 1) <= 1e-8);
+	}
 }
 
 static void nonsense_gives_a_number(void **state)
@@ -49,7 +51,7 @@ static void they_are_the_same_to_the_last_bit(void **state)
 	double x = 1e-9;
 
 	(void)state;
-	for (; x < 1e12; x *= 1.01) {
+	for (int i = 0; i < 4859; i++, x *= 1.01) {
 		double y = km_number_log(x) + km_number_asinh(x) + km_number_exp(x / 1e10);
 
 		memcpy(&bits, &y, sizeof(bits));

@@ -103,6 +103,7 @@ struct km_collect {
 	struct km_table *peers;   /* counts told */
 	struct km_table *accepts; /* listeners by cgroup */
 	uint64_t sockets_next_pass;
+	uint32_t sockets_every; /* passes from the last look to that one */
 	struct km_duty *duty;
 	struct km_window window;
 	struct km_rooms *rooms;
@@ -174,8 +175,16 @@ uint64_t km_cpu_ns(void);
 int km_tasks_emit(struct km_collect *c);
 /* The step of a pass: km_tasks_emit() as often as its cost allows. */
 int km_tasks_step(struct km_collect *c);
-/* After how many passes tasks are looked at again, if that costs COST_NS. */
-uint64_t km_tasks_every(uint64_t cost_ns, uint64_t period_ns);
+/* What costs more the more there is on the host gets a share of a CPU, and is done as rarely as that
+ * demands. */
+struct km_allowance {
+	uint64_t ppm;      /* of a CPU */
+	uint64_t cheap_ns; /* at most so much: always, however short the period */
+	uint64_t every_max;
+};
+extern const struct km_allowance km_task_allowance;
+/* After how many passes it is done again, if that costs COST_NS. */
+uint64_t km_every(const struct km_allowance *a, uint64_t cost_ns, uint64_t period_ns);
 bool km_is_self(const struct km_collect *c, uint32_t tgid);
 
 /* scan.c */

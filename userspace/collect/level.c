@@ -6,12 +6,16 @@
 #include "base/fs.h"
 #include "collect/level.h"
 
-#define LIMIT_EVERY 30 /* passes */
+#define LIMIT_EVERY 60 /* passes */
 /* A level without a limit cannot run out: it is shown, not forecast. */
 #define UNLIMITED_EVERY 4
-#define LOOK_AGAIN      16 /* passes, where no controller is on for the cgroup */
-#define STAT_EVERY      60 /* passes, where there is no limit */
-#define STAT_MAX        8192
+/* What stood still so often is read at every third occasion, until it moves. Rarer, and a series
+ * that is read at each pass would look stale (measure: five times its usual interval). */
+#define STILL_MIN   4
+#define STILL_EVERY 3
+#define LOOK_AGAIN  16 /* passes, where no controller is on for the cgroup */
+#define STAT_EVERY  60 /* passes, where there is no limit */
+#define STAT_MAX    8192
 
 enum file { USAGE, STAT, PIDS, FILES };
 
@@ -24,6 +28,8 @@ struct level {
 	uint64_t memory_limit;
 	uint64_t pids_limit;
 	uint64_t reclaimable;
+	uint64_t last[KM_RESOURCE_MAX];
+	uint32_t still[KM_RESOURCE_MAX]; /* how often it was read as LAST in a row */
 	uint32_t passes;
 	uint32_t look_again; /* at which pass files that were not there are tried again */
 };
@@ -234,9 +240,20 @@ static void read_stat(struct level *v, size_t row)
 		v->reclaimable = km_memory_reclaimable(text);
 }
 
-static bool due(const struct level *v, size_t row, uint64_t limit)
+static bool due(const struct level *v, size_t row, enum km_resource r, uint64_t limit)
 {
-	return limit != KM_UNKNOWN || !v->passes || (v->passes + row) % UNLIMITED_EVERY == 0;
+	uint32_t every = limit == KM_UNKNOWN ? UNLIMITED_EVERY : 1;
+
+	if (v->still[r] >= STILL_MIN)
+		every *= STILL_EVERY;
+	return !v->passes || (v->passes + row) % every == 0;
+}
+
+static uint64_t noted(struct level *v, enum km_resource r, uint64_t level)
+{
+	v->still[r] = level == v->last[r] ? v->still[r] + (v->still[r] < STILL_MIN) : 0;
+	v->last[r] = level;
+	return level;
 }
 
 static int read_one(struct km_levels *l, struct level *v, size_t row, km_level_cb cb,
@@ -252,15 +269,17 @@ static int read_one(struct km_levels *l, struct level *v, size_t row, km_level_c
 	open_files(l, v);
 	if ((v->passes + row) % LIMIT_EVERY == 0 || !v->passes)
 		read_limits(l, v);
-	usage = due(v, row, v->memory_limit) ? read_number(v->fd[USAGE]) : KM_UNKNOWN;
+	usage = due(v, row, KM_MEMORY, v->memory_limit) ? read_number(v->fd[USAGE]) : KM_UNKNOWN;
 	if (usage != KM_UNKNOWN) {
 		read_stat(v, row);
 		usage -= v->reclaimable < usage ? v->reclaimable : usage;
-		r = cb(userdata, v->cgroup_id, KM_MEMORY, usage, v->memory_limit);
+		r = cb(userdata, v->cgroup_id, KM_MEMORY, noted(v, KM_MEMORY, usage),
+		       v->memory_limit);
 	}
-	pids = r || !due(v, row, v->pids_limit) ? KM_UNKNOWN : read_number(v->fd[PIDS]);
+	pids = r || !due(v, row, KM_THREADS, v->pids_limit) ? KM_UNKNOWN : read_number(v->fd[PIDS]);
 	if (pids != KM_UNKNOWN)
-		r = cb(userdata, v->cgroup_id, KM_THREADS, pids, v->pids_limit);
+		r = cb(userdata, v->cgroup_id, KM_THREADS, noted(v, KM_THREADS, pids),
+		       v->pids_limit);
 	v->passes++;
 	if (row >= KM_LEVELS_OPEN_MAX)
 		close_files(v);

@@ -121,22 +121,23 @@ int km_tasks_emit(struct km_collect *c)
 	return c->error ? c->error : 0;
 }
 
-/* Share of a CPU for looking at tasks, with what the later phases do with them: half of what the
- * daemon may cost idle. Below the second figure it is always done, however short the period. */
-#define TASK_BUDGET_PPM 800
-#define TASK_CHEAP_NS   (300 * KM_NS_PER_US)
-/* A level that comes at every fourth pass is still a series; further apart it would look stale. */
-#define TASK_EVERY_MAX 4
-
-uint64_t km_tasks_every(uint64_t cost_ns, uint64_t period_ns)
+uint64_t km_every(const struct km_allowance *a, uint64_t cost_ns, uint64_t period_ns)
 {
-	uint64_t budget_ns = period_ns / 1000000 * TASK_BUDGET_PPM + 1;
+	uint64_t budget_ns = period_ns / 1000000 * a->ppm + 1;
 	uint64_t every = (cost_ns + budget_ns - 1) / budget_ns;
 
-	if (cost_ns <= TASK_CHEAP_NS || every < 1)
+	if (cost_ns <= a->cheap_ns || every < 1)
 		return 1;
-	return every < TASK_EVERY_MAX ? every : TASK_EVERY_MAX;
+	return every < a->every_max ? every : a->every_max;
 }
+
+/* With what the later phases do with them: a third of what the daemon may cost idle. A level that
+ * comes at every fourth pass is still a series; further apart it would look stale. */
+const struct km_allowance km_task_allowance = {
+	.ppm = 300,
+	.cheap_ns = 300 * KM_NS_PER_US,
+	.every_max = 4,
+};
 
 uint64_t km_cpu_ns(void)
 {
@@ -156,6 +157,6 @@ int km_tasks_step(struct km_collect *c)
 	start = km_cpu_ns();
 	r = km_tasks_emit(c);
 	c->task_cost_ns = (3 * c->task_cost_ns + (km_cpu_ns() - start)) / 4;
-	c->task_next_pass = c->pass + km_tasks_every(c->task_cost_ns, c->period_ns);
+	c->task_next_pass = c->pass + km_every(&km_task_allowance, c->task_cost_ns, c->period_ns);
 	return r;
 }

@@ -12,6 +12,7 @@
 #define LOOK_EVERY  4  /* passes */
 #define QUOTA_EVERY 64 /* passes: quotas are set once */
 #define STATE_EVERY 16
+#define SLIGHT_PPM  1000 /* of the time: as good as none */
 
 struct km_sufferer {
 	uint64_t cgroup_id;
@@ -115,13 +116,14 @@ static int say_none(struct km_collect *c, const struct km_sufferer *s, size_t ro
 	int r = 0;
 
 	for (size_t i = 0; i < KM_ARRAY_SIZE(pressures) && r == 0; i++)
-		if (!c->host_pressure[i] && !(s->pressed & 1U << i) &&
+		if (c->host_pressure[i] < SLIGHT_PPM && !(s->pressed & 1U << i) &&
 		    (c->pass + row) % STATE_EVERY == 0)
 			r = say(c, s, pressures[i].sig, 0);
 	return r;
 }
 
-/* A cgroup waits at most as the host does: where that waits for nothing, nor does it. */
+/* A cgroup waits at most as the host does: where that waits for as good as nothing, so
+ * does it. */
 static int say_pressure(struct km_collect *c, struct km_sufferer *s)
 {
 	const char *have = "";
@@ -132,7 +134,7 @@ static int say_pressure(struct km_collect *c, struct km_sufferer *s)
 		const struct pressure *p = &pressures[i];
 		uint32_t bit = 1U << i, ppm = 0;
 
-		if (!c->host_pressure[i] && !(s->pressed & bit) && s->looked)
+		if (c->host_pressure[i] < SLIGHT_PPM && !(s->pressed & bit) && s->looked)
 			continue;
 		if (strcmp(have, p->file) != 0 &&
 		    read_file(c->mounts.unified, s, p->file, text, sizeof(text)) < 0)
@@ -140,7 +142,7 @@ static int say_pressure(struct km_collect *c, struct km_sufferer *s)
 		have = p->file;
 		if (km_psi_parse(text, p->line, &ppm) < 0)
 			continue;
-		s->pressed = ppm ? s->pressed | bit : s->pressed & ~bit;
+		s->pressed = ppm >= SLIGHT_PPM ? s->pressed | bit : s->pressed & ~bit;
 		r = say(c, s, p->sig, ppm);
 	}
 	return r;

@@ -106,23 +106,23 @@ static void after_tick(struct km_engine *e)
 	show(e);
 }
 
-/* Levels of all services into the history. */
+/* New levels of all services into the history. */
 static void keep_samples(struct km_engine *e)
 {
 	const struct km_attribute *a = km_pipeline_attribute(e->pipeline);
-	struct km_measure *m = km_pipeline_measure(e->pipeline);
+	const struct km_measure *m = km_pipeline_measure(e->pipeline);
 	const struct km_service *s;
 	uint32_t slot = 0;
 
 	while (e->history && (s = km_attribute_next(a, &slot)))
 		for (unsigned int i = 0; i < KM_RESOURCE_MAX; i++) {
-			const struct km_features *f =
-				km_measure_features(m, s->id, (enum km_resource)i);
+			struct km_sample x = km_measure_newest(m, s->id, (enum km_resource)i);
 
-			if (f && f->measured)
+			if (x.t_ns > e->kept_ns)
 				km_history_sample(e->history, s->id, s->name, (enum km_resource)i,
-				                  f->t_ns, f->level, f->limit);
+				                  x.t_ns, x.level, x.limit);
 		}
+	e->kept_ns = km_pipeline_now_ns(e->pipeline);
 }
 
 static int collected(void *userdata, const void *raw, size_t len)

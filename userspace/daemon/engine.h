@@ -54,6 +54,7 @@ struct km_engine {
 	int slot_fd[2];                   /* its files, 0: not open yet */
 	uint64_t checkpoints;             /* sequence of the newest */
 	uint64_t checkpoint_ns;           /* of the last one on disk */
+	uint64_t kept_ns;                 /* levels up to then are in the history */
 	bool dirty;                       /* something worth a checkpoint was said since */
 	struct km_buf *text;              /* scratch: one output */
 	struct km_front_request *request; /* KM_MESSAGE_MAX bytes: what the front sends */

@@ -87,6 +87,14 @@ void km_measure_tick(struct km_measure *m, uint64_t now_ns);
  * can be looked at together. */
 const struct km_features *km_measure_features(struct km_measure *m, uint64_t service_id,
                                               enum km_resource r);
+/* The newest sample of a series, without what it takes to look back. */
+struct km_sample {
+	uint64_t t_ns; /* 0: none, or it is stale */
+	double level;
+	double limit; /* < 0: none */
+};
+struct km_sample km_measure_newest(const struct km_measure *m, uint64_t service_id,
+                                   enum km_resource r);
 /* Newest value of a signal, by the catalogue; what has a limit comes from its series. NULL: never
  * seen of this service, which is not zero. Valid until the next km_measure_*() call. */
 const struct km_value *km_measure_value(struct km_measure *m, uint64_t service_id, enum km_sig sig);

@@ -130,6 +130,16 @@ const struct km_features *km_measure_features(struct km_measure *m, uint64_t ser
 	return f;
 }
 
+struct km_sample km_measure_newest(const struct km_measure *m, uint64_t service_id,
+                                   enum km_resource r)
+{
+	const struct km_measure_row *row = km_measure_row(m, service_id, r);
+
+	if (!row || row->series.samples == 0 || row->stale)
+		return (struct km_sample){ .limit = -1 };
+	return (struct km_sample){ row->series.t_ns, row->series.level, row->series.limit };
+}
+
 const struct km_ends *km_measure_ends(const struct km_measure *m, uint64_t service_id)
 {
 	return km_table_get(m->ends, &service_id);

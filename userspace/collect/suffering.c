@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* How a watched cgroup suffers: pressure, throttling, freezing, hits of its memory limit. Looked at
  * only as deep as there is a reason: pressure of a cgroup where the host has some, throttling where
- * there is a quota, all of it in every fourth pass. */
+ * there is a quota, in every fourth pass; in every 16th where neither is known of it. */
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -214,12 +214,17 @@ static int look(struct km_collect *c, struct km_sufferer *s, size_t row)
 	return r;
 }
 
+static uint32_t every(const struct km_sufferer *s)
+{
+	return s->pressed || s->quota || !s->looked ? LOOK_EVERY : STATE_EVERY;
+}
+
 int km_suffering_emit(struct km_collect *c)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < c->sufferer_count && r == 0; i++)
-		if ((c->pass + i) % LOOK_EVERY == 0)
+		if ((c->pass + i) % every(&c->sufferers[i]) == 0)
 			r = look(c, &c->sufferers[i], i);
 	return r;
 }

@@ -5,6 +5,7 @@
 #include "rule_check.h"
 #include "rule_explain.h"
 #include "rule_mode.h"
+#include "rule_sign.h"
 #include "rule_test.h"
 
 static const struct km_column columns[] = {
@@ -215,6 +216,8 @@ const struct km_cmd km_rule_cmds[] = {
 	  "raise its mode by one step, if tests and back-test let it (root)" },
 	{ "demote", km_rule_demote, "RULE MODE --why TEXT [--rules DIR]",
 	  "lower its mode by one step (root)" },
+	{ "sign", km_rule_sign, "KEY FILE...",
+	  "write FILE.sig with a private key; with the public one, check it (offline)" },
 	{ "test", test, "PATH...", "unit tests of rules, and what they leave out (offline)" },
 	{ 0 },
 };

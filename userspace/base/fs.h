@@ -15,6 +15,10 @@
 int km_fs_read_trusted(int dir_fd, const char *name, size_t max, struct km_error *err,
                        struct km_buf **ret);
 
+/* The directory PATH itself, as trustworthy as what km_fs_read_trusted() reads: each directory from
+ * the root on, also above a relative PATH. Its descriptor, or as there. */
+int km_fs_open_trusted(const char *path, struct km_error *err);
+
 /* Whole content of a file of /proc or /sys into BUF of SIZE, NUL-terminated, last newline cut.
  * Returns its length; -EFBIG if the content has SIZE bytes or more; negative errno. */
 int km_fs_read_small(int dir_fd, const char *name, char *buf, size_t size);

@@ -191,9 +191,37 @@ static int read_budgets(const struct compile *c, const cJSON *obj, struct km_pol
 	return r;
 }
 
+struct signatures {
+	char key[KM_PATH_MAX];
+	bool required;
+};
+
+static const struct km_json_field signature_fields[] = {
+	{ "key", KM_JSON_STRING, .required = true, .offset = offsetof(struct signatures, key),
+	  .size = KM_PATH_MAX },
+	{ "required", KM_JSON_BOOL, .offset = offsetof(struct signatures, required) },
+	{ .key = NULL },
+};
+
+static int read_signatures(const struct compile *c, const cJSON *obj, struct km_policy *p)
+{
+	struct signatures s = { .required = true };
+	int r = km_json_read(c->doc, obj, signature_fields, &s, c->err);
+
+	if (r < 0)
+		return r;
+	if (s.key[0] != '/')
+		return km_json_fail(c->doc, cJSON_GetObjectItemCaseSensitive(obj, "key"), c->err,
+		                    "like \"/etc/kmend/rules.pub\"",
+		                    "\"key\" must be an absolute path");
+	km_copy(p->signature_key, sizeof(p->signature_key), s.key);
+	p->signature_required = s.required;
+	return 0;
+}
+
 struct top {
 	uint64_t version, concurrent;
-	const cJSON *verbs, *services, *protect, *budget;
+	const cJSON *verbs, *services, *protect, *budget, *signatures;
 	bool pause;
 };
 
@@ -208,6 +236,7 @@ static const struct km_json_field top_fields[] = {
 	{ "concurrent", KM_JSON_COUNT, .offset = AT(concurrent), .min = 1,
 	  .max = KM_POLICY_CONCURRENT_MAX },
 	{ "pause", KM_JSON_BOOL, .offset = AT(pause) },
+	{ "signatures", KM_JSON_OBJECT, .offset = AT(signatures) },
 	{ .key = NULL },
 };
 
@@ -234,6 +263,8 @@ static int read_top(const struct compile *c, struct km_policy *p)
 		r = new_globs(c, top.protect, &p->protect);
 	if (r == 0 && top.budget)
 		r = read_budgets(c, top.budget, p);
+	if (r == 0 && top.signatures)
+		r = read_signatures(c, top.signatures, p);
 	return r;
 }
 

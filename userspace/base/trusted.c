@@ -88,7 +88,35 @@ static int start(struct walk *w, int dir_fd)
 	return judge(w, &st);
 }
 
-static int walk_to_file(struct walk *w, int dir_fd)
+/* The directories above the one that a relative name begins in: nobody else may exchange them. */
+static int judge_above(struct walk *w)
+{
+	km_autoclose int fd = openat(w->fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct stat here, above;
+
+	if (fd < 0 || fstat(fd, &here) < 0)
+		return refuse_errno(w, -errno);
+	for (;;) {
+		int up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		int r;
+
+		if (up < 0)
+			return refuse_errno(w, -errno);
+		km_close(&fd);
+		fd = up;
+		if (fstat(fd, &above) < 0)
+			return refuse_errno(w, -errno);
+		if (above.st_ino == here.st_ino && above.st_dev == here.st_dev)
+			return 0;
+		r = judge(w, &above);
+		if (r < 0)
+			return r;
+		here = above;
+	}
+}
+
+/* The last component is opened with FLAGS. */
+static int walk_to(struct walk *w, int dir_fd, int flags)
 {
 	const char *p = w->name;
 	int r = start(w, dir_fd);
@@ -100,14 +128,31 @@ static int walk_to_file(struct walk *w, int dir_fd)
 		p += strspn(p, "/");
 		len = strcspn(p, "/");
 		if (len == 0)
-			return refuse_errno(w, -EISDIR);
-		last = p[len] == '\0';
-		/* O_NONBLOCK: a FIFO must not hold us. */
-		r = step(w, p, len, last ? O_RDONLY | O_NONBLOCK | O_NOCTTY : O_PATH | O_DIRECTORY);
+			return flags & O_DIRECTORY ? 0 : refuse_errno(w, -EISDIR);
+		last = !p[len] || (flags & O_DIRECTORY && !p[len + strspn(p + len, "/")]);
+		r = step(w, p, len, last ? flags : O_PATH | O_DIRECTORY);
 		if (last)
 			break;
 		p += len;
 	}
+	return r;
+}
+
+int km_fs_open_trusted(const char *path, struct km_error *err)
+{
+	struct walk w = { .fd = -1, .name = path, .err = err };
+	int r = 0;
+
+	if (path[0] != '/') {
+		w.fd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		r = w.fd < 0 ? refuse_errno(&w, -errno) : judge_above(&w);
+		km_close(&w.fd);
+	}
+	if (r == 0)
+		r = walk_to(&w, AT_FDCWD, O_RDONLY | O_DIRECTORY);
+	if (r == 0)
+		return km_take_fd(&w.fd);
+	km_close(&w.fd);
 	return r;
 }
 
@@ -144,7 +189,8 @@ int km_fs_read_trusted(int dir_fd, const char *name, size_t max, struct km_error
 
 	if (!*name)
 		return refuse_errno(&w, -ENOENT);
-	r = walk_to_file(&w, dir_fd);
+	/* O_NONBLOCK: a FIFO must not hold us. */
+	r = walk_to(&w, dir_fd, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (r == 0 && fstat(w.fd, &st) < 0)
 		r = refuse_errno(&w, -errno);
 	if (r == 0 && !S_ISREG(st.st_mode))

@@ -13,6 +13,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "daemon/privilege.h"
+#include "daemon/signing.h"
 #include "loop/loop.h"
 
 /* Where no account exists (a first try without install): numbers that Debian gives to nobody. */
@@ -20,9 +21,26 @@
 #define FRONT_UID  64999
 #define PROBER_UID 64997
 
+struct adding {
+	struct km_texts *texts;
+	int dir_fd;
+	struct km_signing *signing; /* NULL: signatures mean nothing */
+	struct km_error *err;
+};
+
+static void adding_done(struct adding *a)
+{
+	km_signing_free(a->signing);
+	km_close(&a->dir_fd);
+}
+
 static int add_rule(void *userdata, const char *file, const char *text, size_t len)
 {
-	return km_texts_put(userdata, KM_TEXT_RULE, file, text, len);
+	const struct adding *a = userdata;
+	const struct km_span span = { text, len };
+	int r = km_signing_check(a->signing, a->dir_fd, file, &span, a->err);
+
+	return r < 0 ? r : km_texts_put(a->texts, KM_TEXT_RULE, file, text, len);
 }
 
 static int add_file(struct km_texts *t, enum km_text_kind kind, int dir_fd, const char *path,
@@ -36,16 +54,15 @@ static int add_file(struct km_texts *t, enum km_text_kind kind, int dir_fd, cons
 
 static int add_rules(struct km_texts *t, const char *dir, struct km_error *err)
 {
-	km_autoclose int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r;
+	km_autofree(adding_done) struct adding a = { .texts = t, .dir_fd = -1, .err = err };
+	int fd = km_fs_open_trusted(dir, err), r;
 
-	if (fd < 0) {
-		r = -errno;
-		km_copy(err->file, sizeof(err->file), dir);
-		snprintf(err->what, sizeof(err->what), "cannot open the rules: %s", strerror(-r));
-		return r;
-	}
-	r = add_file(t, KM_TEXT_POLICY, fd, "policy/guardrails.json", err);
+	if (fd < 0)
+		return fd;
+	a.dir_fd = fd;
+	r = km_signing_new(fd, err, &a.signing);
+	if (r == 0)
+		r = add_file(t, KM_TEXT_POLICY, fd, "policy/guardrails.json", err);
 	if (r == -ENOENT) {
 		*err = (struct km_error){ 0 };
 		r = 0; /* no policy: nothing but notify is allowed */
@@ -56,7 +73,7 @@ static int add_rules(struct km_texts *t, const char *dir, struct km_error *err)
 		*err = (struct km_error){ 0 };
 		r = 0; /* each rule has the mode that it was written with */
 	}
-	return r < 0 ? r : km_rule_walk(fd, add_rule, t, err);
+	return r < 0 ? r : km_rule_walk(fd, add_rule, &a, err);
 }
 
 /* The files of services.d beside the configuration file, in the order of their names. */

@@ -47,7 +47,7 @@ static int by_name(const void *a, const void *b)
 static void no_row_is_there_twice(void **state)
 {
 	static struct corpus c;
-	char *names[CORPUS_MAX];
+	char *names[CORPUS_MAX] = { NULL };
 
 	(void)state;
 	corpus_load(&c);

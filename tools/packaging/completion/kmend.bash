@@ -8,7 +8,7 @@ _kmend_commands() {
 	service) echo "list show maintain help" ;;
 	forecast) echo "list show help" ;;
 	signal) echo "list watch help" ;;
-	rule) echo "list show check explain test backtest diff promote demote help" ;;
+	rule) echo "list show check explain test backtest diff promote demote sign help" ;;
 	action) echo "list show approve deny verify help" ;;
 	incident) echo "list show explain help" ;;
 	trace) echo "record info help" ;;
@@ -60,7 +60,7 @@ _kmend() {
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$word" -- "$cur")
 	case "${words[*]}" in
-	replay* | 'rule check'* | 'rule test'* | 'rule backtest'* | 'rule diff'* | 'trace '*)
+	replay* | 'rule check'* | 'rule sign'* | 'rule test'* | 'rule backtest'* | 'rule diff'* | 'trace '*)
 		[[ $cur == -* ]] || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$cur")
 		;;
 	esac

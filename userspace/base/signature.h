@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Detached ed25519 signatures, raw (64 bytes), as `openssl pkeyutl -sign -rawin` writes them. */
+#ifndef KM_SIGNATURE_H
+#define KM_SIGNATURE_H
+
+#include "base/base.h"
+
+#define KM_SIGNATURE_SIZE 64
+
+struct km_public_key;
+
+/* A public key as PEM. -EBADMSG: it is none, or none of ed25519. */
+int km_public_key_new(const char *pem, size_t len, struct km_public_key **ret);
+struct km_public_key *km_public_key_free(struct km_public_key *k);
+KM_DEFINE_FREEP(struct km_public_key, km_public_key_free)
+
+/* 0: SIGNATURE is that of TEXT by the key's owner; -EBADMSG: it is not. */
+int km_signature_check(const struct km_public_key *k, const void *text, size_t len,
+                       const uint8_t signature[KM_SIGNATURE_SIZE]);
+/* With a private key as PEM, without a pass phrase. -EBADMSG as above. */
+int km_signature_make(const char *pem, size_t pem_len, const void *text, size_t len,
+                      uint8_t ret[KM_SIGNATURE_SIZE]);
+
+#endif

@@ -113,7 +113,7 @@ def git(*args):
 
 def machine():
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    return f"{platform.machine()}, {os.cpu_count()} CPUs ({cpu.group(1) if cpu else 'unknown'}), Linux {platform.release()}"
+    return f"{platform.machine()}, {os.cpu_count()} CPUs ({cpu.group(1) if cpu else 'unknown'}), Linux {platform.release().split('-')[0]}"
 
 
 def table(said):

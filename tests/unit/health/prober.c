@@ -183,7 +183,8 @@ static void a_file_is_as_healthy_as_it_is_fresh(void **state)
 	probe(w, checks);
 	await(w, "file", KM_HEALTHY);
 	assert_int_equal(futimens(fd, old), 0);
-	assert_string_equal(await(w, "file", KM_UNHEALTHY)->reason, "was last written 3600 s ago");
+	/* an hour, and what a busy host takes to look */
+	assert_non_null(strstr(await(w, "file", KM_UNHEALTHY)->reason, "was last written 36"));
 	close(fd);
 	unlink(path);
 }

@@ -91,6 +91,8 @@ struct km_word {
 int km_words(struct km_cli *cli, int argc, char **argv, struct km_word *words);
 /* Value of the word, or NULL. */
 const char *km_word(const struct km_word *words, const char *name);
+/* OPTION is among the words, with or without "=VALUE". */
+bool km_word_given(char **argv, const char *option);
 /* All digits, no sign, fits: 0 or -EINVAL. */
 int km_word_u64(const char *s, uint64_t *ret);
 

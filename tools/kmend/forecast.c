@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli.h"
+#include "forecast_explain.h"
+#include "replay_csv.h"
 
 static const struct km_column columns[] = {
 	{ "SERVICE", "service", KM_CELL_TEXT },
@@ -44,8 +45,24 @@ static int show(struct km_cli *cli, int argc, char **argv)
 	return km_ask(cli, argc, argv, &ask);
 }
 
+static int explain(struct km_cli *cli, int argc, char **argv)
+{
+	static const struct km_ask ask = {
+		.object = "forecast",
+		.command = "explain",
+		.words = { { .name = "name", .required = true } },
+		.plain = km_forecast_explain,
+	};
+
+	if (km_word_given(argv, "--csv"))
+		return km_cmd_explain_csv(cli, argc, argv);
+	return km_ask(cli, argc, argv, &ask);
+}
+
 const struct km_cmd km_forecast_cmds[] = {
 	{ "list", list, "[--all] [--limit N] [--offset N]", "in force; with --all also why not" },
 	{ "show", show, "SERVICE", "all that was looked at for one service" },
+	{ "explain", explain, "SERVICE | --csv FILE --limit COLUMN=VALUE [--interval S] [--row N]",
+	  "evidence, and a plot of level, line, limit and interval" },
 	{ 0 },
 };

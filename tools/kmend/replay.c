@@ -204,16 +204,6 @@ static void sum_up(struct replay *r, const struct km_trace_stats *s)
 		        (unsigned long long)s->cut_at, s->what);
 }
 
-static bool given(char **argv, const char *option)
-{
-	size_t len = strlen(option);
-
-	for (; *argv; argv++)
-		if (strncmp(*argv, option, len) == 0 && ((*argv)[len] == '=' || !(*argv)[len]))
-			return true;
-	return false;
-}
-
 int km_cmd_replay(struct km_cli *cli, int argc, char **argv)
 {
 	struct km_word words[] = {
@@ -224,7 +214,7 @@ int km_cmd_replay(struct km_cli *cli, int argc, char **argv)
 	km_autofree(replay_clear) struct replay r = { .cli = cli, .print = true };
 	km_autoclose int fd = -1;
 	struct km_trace_stats stats;
-	int k = given(argv, "--csv") ? -1 : km_words(cli, argc, argv, words);
+	int k = km_word_given(argv, "--csv") ? -1 : km_words(cli, argc, argv, words);
 
 	if (k < 0)
 		return km_cmd_replay_csv(cli, argc, argv);

@@ -16,8 +16,10 @@
 
 static void run_clear(struct km_csv_run *run)
 {
-	for (size_t i = 0; i < run->columns && run->column; i++)
+	for (size_t i = 0; i < run->columns && run->column; i++) {
 		free(run->column[i].series);
+		free(run->column[i].kept);
+	}
 	free(run->column);
 	free(run->value);
 	free(run->metric);
@@ -191,7 +193,7 @@ static int on_row(struct km_csv_run *run, const struct km_csv_record *record)
 			r = forecast_column(run, i);
 	if (r == 0) {
 		judge_row(run);
-		r = km_csv_say_row(run);
+		r = run->explain ? km_csv_keep_row(run) : km_csv_say_row(run);
 	}
 	if (r < 0)
 		return km_say(run->cli, KM_EXIT_FAILED, NULL, "%s:%llu: %s", run->file,
@@ -212,13 +214,10 @@ static int read_all(struct km_csv_run *run)
 		k = km_csv_head(run, &record, &data);
 	if (r > 0 && k == 0 && data)
 		k = on_row(run, &record);
-	while (r > 0 && k == 0 && (r = km_csv_next(run->csv, &record)) > 0)
+	while (r > 0 && k == 0 && run->rows <= run->last_row &&
+	       (r = km_csv_next(run->csv, &record)) > 0)
 		k = on_row(run, &record);
-	if (r < 0)
-		return bad_record(run, r);
-	if (k == 0)
-		km_csv_say_end(run);
-	return k;
+	return r < 0 ? bad_record(run, r) : k;
 }
 
 /* "10", "0.5": seconds above 0 and no longer than a day. */
@@ -235,6 +234,26 @@ static int interval(struct km_csv_run *run, const char *text)
 	return 0;
 }
 
+/* WORDS are parsed. Exit code. */
+static int replay_file(struct km_csv_run *run, const struct km_word *words)
+{
+	km_autoclose int fd = -1;
+	int k = interval(run, km_word(words, "--interval"));
+
+	if (k)
+		return k;
+	run->file = km_word(words, "--csv");
+	run->step_ns = KM_NS_PER_S;
+	fd = open(run->file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return km_say(run->cli, KM_EXIT_FAILED, NULL, "cannot open %s: %s", run->file,
+		              strerror(errno));
+	if (km_csv_new(fd, &run->csv) < 0 || km_predict_new(&run->predict) < 0 ||
+	    km_buf_new(LINE_MAX_BYTES, &run->line) < 0)
+		return km_say(run->cli, KM_EXIT_FAILED, NULL, "out of memory");
+	return read_all(run);
+}
+
 int km_cmd_replay_csv(struct km_cli *cli, int argc, char **argv)
 {
 	struct km_word_list limits = { 0 };
@@ -244,22 +263,37 @@ int km_cmd_replay_csv(struct km_cli *cli, int argc, char **argv)
 		{ .name = "--limit", .kind = KM_WORD_LIST, .list = &limits },
 		{ 0 },
 	};
-	km_autofree(run_clear) struct km_csv_run run = { .cli = cli, .limits = &limits };
-	km_autoclose int fd = -1;
+	km_autofree(run_clear) struct km_csv_run run = { .cli = cli,
+		                                         .limits = &limits,
+		                                         .last_row = UINT64_MAX };
 	int k = km_words(cli, argc, argv, words);
 
 	if (k == 0)
-		k = interval(&run, km_word(words, "--interval"));
+		k = replay_file(&run, words);
+	if (k == 0)
+		km_csv_say_end(&run);
+	return k;
+}
+
+int km_cmd_explain_csv(struct km_cli *cli, int argc, char **argv)
+{
+	struct km_word_list limits = { 0 };
+	struct km_word words[] = {
+		{ .name = "--csv", .required = true },
+		{ .name = "--interval" },
+		{ .name = "--limit", .kind = KM_WORD_LIST, .required = true, .list = &limits },
+		{ .name = "--row", .kind = KM_WORD_COUNT },
+		{ 0 },
+	};
+	km_autofree(run_clear) struct km_csv_run run = {
+		.cli = cli, .limits = &limits, .explain = true, .last_row = UINT64_MAX
+	};
+	int k = km_words(cli, argc, argv, words);
+
 	if (k)
 		return k;
-	run.file = km_word(words, "--csv");
-	run.step_ns = KM_NS_PER_S;
-	fd = open(run.file, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return km_say(cli, KM_EXIT_FAILED, NULL, "cannot open %s: %s", run.file,
-		              strerror(errno));
-	if (km_csv_new(fd, &run.csv) < 0 || km_predict_new(&run.predict) < 0 ||
-	    km_buf_new(LINE_MAX_BYTES, &run.line) < 0)
-		return km_say(cli, KM_EXIT_FAILED, NULL, "out of memory");
-	return read_all(&run);
+	if (km_word(words, "--row"))
+		km_word_u64(km_word(words, "--row"), &run.last_row);
+	k = replay_file(&run, words);
+	return k ? k : km_csv_explain(&run);
 }

@@ -9,12 +9,25 @@
 #include "predict/anomaly.h"
 #include "predict/predict.h"
 
+/* Samples of a column for a plot of KM_PLOT_WIDTH columns, and room for half of them to go. */
+#define KM_CSV_KEPT 256
+
+struct km_csv_kept {
+	uint64_t seen, step;
+	size_t count;
+	struct {
+		uint64_t t_ns;
+		double level;
+	} sample[KM_CSV_KEPT];
+};
+
 struct km_csv_column {
 	char name[KM_NAME_MAX];
 	bool used;                /* a series: neither time nor text */
 	bool seen;                /* had a number or a text: what it is, is known */
 	double limit;             /* < 0: none */
 	struct km_series *series; /* owned; only with a limit */
+	struct km_csv_kept *kept; /* owned; only to be explained */
 	bool over;                /* its level met the limit: was said */
 };
 
@@ -48,6 +61,8 @@ struct km_csv_run {
 	struct km_csv_notes notes;
 	uint64_t alarms, forecasts; /* episodes */
 	bool in_alarm;
+	bool explain;      /* one row, instead of saying each */
+	uint64_t last_row; /* the replay ends behind it */
 };
 
 /* replay_csv_head.c: names, time column, limits from the first record and the options. Exit code.
@@ -60,7 +75,12 @@ void km_csv_say_end(struct km_csv_run *run);
 /* Of column I, in force and brought to now; NULL: none. */
 const struct km_forecast *km_csv_forecast(const struct km_csv_run *run, size_t i);
 
-/* kmend replay --csv FILE ... */
+/* replay_csv_explain.c */
+int km_csv_keep_row(struct km_csv_run *run); /* 0 or -ENOMEM */
+int km_csv_explain(struct km_csv_run *run);  /* exit code */
+
+/* kmend replay --csv FILE ..., and kmend forecast explain --csv FILE ... Exit codes. */
 int km_cmd_replay_csv(struct km_cli *cli, int argc, char **argv);
+int km_cmd_explain_csv(struct km_cli *cli, int argc, char **argv);
 
 #endif

@@ -119,3 +119,13 @@ const char *km_word(const struct km_word *words, const char *name)
 			return words->value;
 	return NULL;
 }
+
+bool km_word_given(char **argv, const char *option)
+{
+	size_t len = strlen(option);
+
+	for (; *argv; argv++)
+		if (strncmp(*argv, option, len) == 0 && ((*argv)[len] == '=' || !(*argv)[len]))
+			return true;
+	return false;
+}

@@ -18,6 +18,8 @@
  * of the time in which services change what they do. */
 #define HALF_WATCHED 0.25
 #define HABIT_S      1800.0
+/* Somebody may always stop it. */
+#define SURE 0.98
 /* A rise that would come to rest no higher than this above the limit is not a leak. */
 #define OVERSHOOT 1.05
 /* On a line the newest level, the fitted one and the mean lie in proportion; when the rise slows
@@ -80,5 +82,5 @@ double km_rise_goes_on(const struct km_look *l, unsigned int scale, const struct
 		return 1;
 	odds = fmin(fit->mean - km_rise_base(fit), r->age_s * r->slope_now) / (even * room);
 	odds = odds * odds * odds;
-	return odds / (1 + odds);
+	return fmin(odds / (1 + odds), SURE);
 }

@@ -37,6 +37,9 @@ static void write_evidence(const struct km_forecast *f, struct km_json_writer *w
 		km_jw_kdouble(w, "noise", km_predict_round(fit->noise));
 		km_jw_kdouble(w, "samples", km_predict_round(fit->weight));
 		km_jw_kdouble(w, "risen_for_s", km_predict_round(fit->low_s));
+		km_jw_kdouble(w, "line_now", km_predict_round(fit->level));
+		km_jw_kdouble(w, "highest_before", km_predict_round(fit->peak));
+		km_jw_kdouble(w, "swing", km_predict_round(fit->swing));
 	}
 	km_jw_end_object(w);
 }

@@ -99,6 +99,7 @@ static void odd_answers_are_rendered_without_harm(void **state)
 		{ "signal", "list" },
 		{ "forecast", "list" },
 		{ "forecast", "show", "x" },
+		{ "forecast", "explain", "x" },
 		{ "rule", "list" },
 		{ "rule", "show", "x" },
 		{ "action", "list" },
@@ -112,7 +113,9 @@ static void odd_answers_are_rendered_without_harm(void **state)
 		{ "audit", "list" },
 	};
 	static const char odd[] =
-		"{\"version\":1,\"services\":[1,null,{\"name\":{}}],\"service\":[],\"signals\":{},"
+		"{\"version\":1,\"looks\":[1,{\"samples\":[1,[2],[3,4],[5,{}]],\"forecast\":"
+		"{\"eta_s\":1e300,\"limit\":{}}},{\"samples\":{}}],"
+		"\"services\":[1,null,{\"name\":{}}],\"service\":[],\"signals\":{},"
 		"\"forecasts\":[{\"eta_s\":1e300,\"p\":-5,\"service\":\"\\u009b\"}],\"rules\":[[]],"
 		"\"rule\":{\"when\":[{\"depth\":1e9,\"op\":7}],\"plan\":\"x\"},\"actions\":[{}],"
 		"\"waiting\":[[[]]],\"incident\":{\"chain\":[{\"what\":\"decision\"},{\"what\":3},"

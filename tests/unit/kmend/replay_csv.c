@@ -270,6 +270,57 @@ static void people_are_told_what_changes_and_a_sum(void **state)
 	run_free(&r);
 }
 
+/* A leak from row 60 on, one row a second; explained at ROW, with -j if JSON. */
+static void explain(struct run *r, const char *row, bool json)
+{
+	char path[] = "/tmp/kmend-csv-XXXXXX";
+	char *argv[] = { (char *)"kmend",
+		         (char *)(json ? "-j" : "--socket=/none"),
+		         (char *)"forecast",
+		         (char *)"explain",
+		         (char *)"--csv",
+		         path,
+		         (char *)"--limit",
+		         (char *)"disk=100",
+		         (char *)"--row",
+		         (char *)row,
+		         NULL };
+	int fd = mkstemp(path);
+
+	dprintf(fd, "t,disk\n");
+	for (int i = 0; i < 150; i++)
+		dprintf(fd, "%d,%d\n", i, i < 60 ? 10 : 10 + (i - 60));
+	close(fd);
+	run_begin(r, argv);
+	run_end(r);
+	unlink(path);
+	assert_int_equal(r->code, 0);
+}
+
+static void a_forecast_of_a_table_is_explained_with_a_plot(void **state)
+{
+	struct run r;
+
+	(void)state;
+	explain(&r, "140", false);
+	assert_non_null(strstr(r.out, "slope per second"));
+	assert_non_null(strstr(r.out, "100 |---"));
+	assert_non_null(strstr(r.out, "[="));
+	assert_non_null(strstr(r.out, "X="));
+	assert_non_null(strstr(r.out, "90 |"));
+	assert_non_null(strstr(r.out, "-2m20s"));
+	assert_null(strstr(r.out, "memory"));
+	run_free(&r);
+	explain(&r, "30", false);
+	assert_non_null(strstr(r.out, "why not"));
+	assert_null(strstr(r.out, "X="));
+	run_free(&r);
+	explain(&r, "1000000", true);
+	assert_non_null(strstr(r.out, "\"row\":149"));
+	assert_non_null(strstr(r.out, "\"samples\":[[0,10],[1000,10]"));
+	run_free(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +334,7 @@ int main(void)
 		cmocka_unit_test(constant_wrapping_and_negative_series_are_no_leaks),
 		cmocka_unit_test(ten_years_of_gap_end_a_series),
 		cmocka_unit_test(people_are_told_what_changes_and_a_sum),
+		cmocka_unit_test(a_forecast_of_a_table_is_explained_with_a_plot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -118,6 +118,10 @@ static void forecasts_are_listed_with_interval_and_others_with_why_not(void **st
 	has(body, "\"resource\":\"threads\"");
 	body = ask(*state, REQ_ARGS("forecast", "show", "\"name\":\"leaky\""));
 	has(body, "\"resource\":\"threads\"");
+	body = ask(*state, REQ_ARGS("forecast", "explain", "\"name\":\"leaky\""));
+	has(body, "\"looks\":[{\"forecast\":{\"service\":\"leaky\"");
+	has(body, "\"unit\":\"bytes\",\"samples\":[");
+	has(body, "\"highest_before\":");
 }
 
 static void a_rule_is_shown_with_its_conditions_and_lines(void **state)

@@ -6,7 +6,7 @@ _kmend_commands() {
 	case $1 in
 	'') echo "status pause resume service signal forecast rule action incident trace replay bpf audit doctor help" ;;
 	service) echo "list show maintain help" ;;
-	forecast) echo "list show help" ;;
+	forecast) echo "list show explain help" ;;
 	signal) echo "list watch help" ;;
 	rule) echo "list show check explain test backtest diff promote demote sign help" ;;
 	action) echo "list show approve deny verify help" ;;
@@ -28,6 +28,7 @@ _kmend_options() {
 	'rule diff') echo "--trace --policy --as-written" ;;
 	'service show') echo "--samples" ;;
 	'signal watch') echo "--service" ;;
+	'forecast explain') echo "--csv --limit --interval --row" ;;
 	'forecast list') echo "--all --limit --offset" ;;
 	'action list' | 'incident list') echo "--service --limit" ;;
 	'action verify') echo "--state" ;;

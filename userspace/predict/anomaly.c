@@ -21,8 +21,13 @@
 #define RETURN_HALF 20000.0
 /* A state is an alarm if the metrics that speak are so many spreads off, half the score; it goes
  * on while they are still so many off. */
-#define STATE_HALF 6.0
-#define STATE_KEPT 4.0
+#define STATE_HALF 4.5
+#define STATE_KEPT 3.15
+/* Each alarm of a state makes the next one so much harder, for three days by half: a budget that
+ * who is always odd uses up. After fewer quiet steps it is still the same alarm. */
+#define BAR_RAISED  1.15
+#define BAR_HALF_S  (3 * 86400.0)
+#define QUIET_STEPS 30
 /* One part of the newest sample in the smoothed state. */
 #define SMOOTH 10
 /* What is said has six digits. */
@@ -98,6 +103,13 @@ static void judge_event(struct km_anomaly *a, struct km_anomaly_verdict *v)
 	v->alarm = weight >= EVENT_HALF;
 }
 
+static void raise_bar(struct km_anomaly *a, bool alarm)
+{
+	if (alarm && a->quiet >= QUIET_STEPS)
+		a->bar = (float)((1 + (double)a->bar) * BAR_RAISED - 1);
+	a->quiet = alarm ? 0 : a->quiet + (a->quiet < UINT32_MAX);
+}
+
 static void judge_state(struct km_anomaly *a, struct km_anomaly_verdict *v, double sum)
 {
 	double state = (double)a->state;
@@ -107,8 +119,9 @@ static void judge_state(struct km_anomaly *a, struct km_anomaly_verdict *v, doub
 	if (a->samples < SAMPLES_MIN)
 		return;
 	v->score = rounded(state / (state + STATE_HALF));
-	v->alarm = state >= (a->alarm ? STATE_KEPT : STATE_HALF);
+	v->alarm = state >= (a->alarm ? STATE_KEPT : STATE_HALF * (1 + (double)a->bar));
 	a->alarm = v->alarm;
+	raise_bar(a, v->alarm);
 }
 
 static void judge(struct km_anomaly *a, const struct km_anomaly_metric *m, uint32_t count)
@@ -135,6 +148,7 @@ static void grow(struct km_anomaly *a, uint64_t t_ns)
 
 	if (!a->samples || s > RETURN_UNIT_S)
 		s = RETURN_UNIT_S;
+	a->bar -= a->bar * (float)((double)s * (M_LN2 / BAR_HALF_S));
 	a->age_s = s < UINT32_MAX - a->age_s ? a->age_s + (uint32_t)s : UINT32_MAX;
 	a->samples += a->samples < UINT32_MAX;
 	a->t_ns = t_ns;
@@ -164,6 +178,6 @@ bool km_anomaly_valid(const struct km_anomaly *a, uint32_t count)
 		    !(v->part[i].share <= 1))
 			return false;
 	return v->parts <= KM_ANOMALY_TOGETHER && v->score >= 0 && v->score <= 1 && v->alarm <= 1 &&
-	       a->alarm <= 1 && isfinite(a->state) && a->state >= 0 &&
-	       a->t_ns <= (uint64_t)INT64_MAX;
+	       a->alarm <= 1 && isfinite(a->state) && a->state >= 0 && isfinite(a->bar) &&
+	       a->bar >= 0 && a->t_ns <= (uint64_t)INT64_MAX;
 }

@@ -72,12 +72,14 @@ struct km_anomaly_verdict {
 };
 
 struct km_anomaly {
-	uint64_t t_ns;                     /* end of the newest step */
-	uint32_t samples;                  /* steps */
-	uint32_t alarm;                    /* 1: of a state, that goes on */
-	uint32_t last[KM_ANOMALY_GRADES];  /* AGE_S at which this grade came last */
-	uint32_t age_s;                    /* see anomaly.c */
-	float state;                       /* smoothed */
+	uint64_t t_ns;                    /* end of the newest step */
+	uint32_t samples;                 /* steps */
+	uint32_t alarm;                   /* 1: of a state, that goes on */
+	uint32_t last[KM_ANOMALY_GRADES]; /* AGE_S at which this grade came last */
+	uint32_t age_s;                   /* see anomaly.c */
+	float state;                      /* smoothed */
+	float bar;      /* what it takes more than usual to alarm: 0 nothing, 1 as much again */
+	uint32_t quiet; /* steps since the newest alarm */
 	struct km_anomaly_verdict verdict; /* of the newest step */
 };
 

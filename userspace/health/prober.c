@@ -11,7 +11,7 @@
 #include "health/internal.h"
 
 /* What is due this soon begins with what is due now: one wake-up for both. */
-#define EARLY_NS (2 * KM_NS_PER_MS)
+#define EARLY_NS (10 * KM_NS_PER_MS)
 
 const struct km_probe_kind km_probe_kinds[KM_CHECK_KIND_MAX] = {
 	[KM_CHECK_TCP] = { km_socket_begin, km_socket_end },

@@ -20,6 +20,19 @@ enum km_service_state {
 
 extern const char *const km_service_state_names[KM_SERVICE_STATE_MAX + 1];
 
+/* Who sent the signal that ended it. */
+enum km_sender {
+	KM_SENDER_UNKNOWN = 0, /* nobody, or it was not seen */
+	KM_SENDER_ITSELF,
+	KM_SENDER_INIT,       /* the system manager */
+	KM_SENDER_SUPERVISOR, /* the process that started it */
+	KM_SENDER_OPERATOR,   /* somebody in a login session */
+	KM_SENDER_OUTSIDER,
+	KM_SENDER_MAX
+};
+
+extern const char *const km_sender_names[KM_SENDER_MAX + 1];
+
 /* How a service last ended, as far as the kernel told; zero where not known. */
 struct km_ending {
 	uint64_t t_ns;
@@ -31,8 +44,10 @@ struct km_ending {
 	uint32_t sender_tgid;
 	uint32_t sender_uid;
 	char sender_comm[KMEND_COMM_LEN];
-	uint32_t known; /* 1: the members above were seen (exit record); 0: only that it is gone */
-	uint32_t asked; /* 1: by kmend itself (an act is under way) */
+	uint32_t known;  /* 1: the members above were seen (exit record); 0: only that it is gone */
+	uint32_t asked;  /* 1: by kmend itself (an act is under way) */
+	uint32_t sender; /* enum km_sender */
+	uint32_t pad;
 };
 
 /* A row of the table of services; key is id. */

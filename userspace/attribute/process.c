@@ -195,6 +195,7 @@ static void add_signal(const struct km_process_row *p, struct km_ending *e)
 	e->signal = p->signal;
 	e->sender_tgid = p->sender_tgid;
 	e->sender_uid = p->sender_uid;
+	e->sender = (uint32_t)p->sender;
 	memcpy(e->sender_comm, p->sender_comm, sizeof(e->sender_comm));
 }
 

@@ -223,6 +223,7 @@ static void signal_after_end(struct km_attribute *a, const struct km_signal *s,
 	e->end.signal = g->signal;
 	e->end.sender_tgid = g->sender_tgid;
 	e->end.sender_uid = g->sender_uid;
+	e->end.sender = km_sender_of(a, NULL, g->sender_tgid);
 	memcpy(e->end.sender_comm, g->sender_comm, sizeof(e->end.sender_comm));
 	km_service_fill_in(a, e);
 }
@@ -243,6 +244,7 @@ static void on_signal(struct km_attribute *a, const struct km_signal *s, struct 
 	p->signal_ns = s->t_ns;
 	p->sender_tgid = g->sender_tgid;
 	p->sender_uid = g->sender_uid;
+	p->sender = km_sender_of(a, p, g->sender_tgid);
 	memcpy(p->sender_comm, g->sender_comm, sizeof(p->sender_comm));
 	if (ret->service && ret->service->main_tgid == p->tgid)
 		ret->event = KM_EV_SIGNALED;

@@ -60,6 +60,7 @@ struct km_process_row {
 	uint32_t missed;   /* whole passes without it since */
 	uint32_t looked;   /* 1: use is of an earlier look */
 	struct km_use use; /* in all, as of the last look */
+	uint64_t sender;   /* enum km_sender, of the signal above */
 };
 
 struct km_ended_row {
@@ -170,6 +171,10 @@ void km_service_forget_old(struct km_attribute *a, uint64_t now_ns);
 /* entity.c */
 void km_entity_value(struct km_attribute *a, const struct km_signal *s, struct km_subject *ret);
 void km_entity_host(struct km_attribute *a, const struct km_signal *s, struct km_subject *ret);
+
+/* sender.c: VICTIM may be NULL, TGID 0. */
+enum km_sender km_sender_of(const struct km_attribute *a, const struct km_process_row *victim,
+                            uint32_t tgid);
 
 /* health.c */
 int km_health_table_new(struct km_table **ret);

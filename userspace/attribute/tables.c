@@ -10,7 +10,8 @@ static bool flag(uint32_t v)
 static bool ending_valid(const struct km_ending *e)
 {
 	return memchr(e->sender_comm, 0, sizeof(e->sender_comm)) && e->exit_code <= 0xffff &&
-	       e->signal <= 64 && flag(e->oom) && flag(e->known) && flag(e->asked);
+	       e->signal <= 64 && flag(e->oom) && flag(e->known) && flag(e->asked) &&
+	       e->sender < KM_SENDER_MAX;
 }
 
 static bool service_valid(const void *row)
@@ -38,7 +39,7 @@ static bool process_valid(const void *row)
 	const struct km_process_row *p = row;
 
 	return p->tgid != 0 && p->tgid <= UINT32_MAX && p->signal <= 64 && flag(p->oom) &&
-	       p->missed <= KM_PASSES_MISSED && flag(p->looked) &&
+	       p->missed <= KM_PASSES_MISSED && p->sender < KM_SENDER_MAX && flag(p->looked) &&
 	       memchr(p->sender_comm, 0, sizeof(p->sender_comm));
 }
 

@@ -29,6 +29,7 @@ enum km_guard {
 	KM_GUARD_MAINTENANCE, /* no operator works on it */
 	KM_GUARD_NEEDS,       /* all that it needs is there */
 	KM_GUARD_STARVED,     /* it is not held up by something that a restart does not mend */
+	KM_GUARD_INTENT,      /* not ended on purpose by an operator or another supervisor */
 	KM_GUARD_CONCURRENT,  /* not too much is done at one time */
 	KM_GUARD_MAX
 };
@@ -106,7 +107,7 @@ struct km_track {
 	uint64_t text; /* first bytes of its digest */
 	uint64_t mode_at_s;
 	uint32_t count;
-	uint32_t demoted; /* 1: it only suggests from now on */
+	uint32_t demoted;                    /* 1: it only suggests from now on */
 	uint32_t verdict[KM_TRACK_VERDICTS]; /* enum km_verdict_kind, newest first */
 	uint32_t pad;
 	uint64_t service_id[KM_TRACK_VERDICTS]; /* of each */

@@ -22,6 +22,7 @@ const char *const km_guard_names[KM_GUARD_MAX + 1] = {
 	[KM_GUARD_MAINTENANCE] = "maintenance",
 	[KM_GUARD_NEEDS] = "needs",
 	[KM_GUARD_STARVED] = "starved",
+	[KM_GUARD_INTENT] = "intent",
 	[KM_GUARD_CONCURRENT] = "concurrent",
 };
 
@@ -248,6 +249,25 @@ static uint64_t maintenance_until(const struct km_move *m)
 	return until;
 }
 
+/* Until when what somebody ended on purpose is left to him; 0: nobody did. */
+static uint64_t intent_until(const struct km_move *m)
+{
+	const struct km_ending *last = m->service ? &m->service->last : NULL;
+
+	if (!is_down(m) || !m->d->config || !last->signal)
+		return 0;
+	if (last->sender != KM_SENDER_OPERATOR && last->sender != KM_SENDER_SUPERVISOR)
+		return 0;
+	return last->t_ns + m->d->config->settings.leave_alone_ns;
+}
+
+static bool unintended(const struct km_move *m)
+{
+	enum km_verb verb = verb_of(m);
+
+	return (verb != KM_START && verb != KM_RESTART) || intent_until(m) <= m->w->now_ns;
+}
+
 /* waits: the guard may open by itself, so what an event asked for is looked at again. */
 static const struct {
 	bool (*passes)(const struct km_move *m);
@@ -271,6 +291,7 @@ static const struct {
 	[KM_GUARD_MAINTENANCE] = { unmaintained, true },
 	[KM_GUARD_NEEDS] = { km_depend_ready, true },
 	[KM_GUARD_STARVED] = { km_starved_not, true },
+	[KM_GUARD_INTENT] = { unintended, true },
 	[KM_GUARD_CONCURRENT] = { km_storm_room, true },
 };
 
@@ -299,6 +320,8 @@ uint64_t km_guard_until(const struct km_move *m)
 		until = window_until(m);
 	else if (m->guard == KM_GUARD_MAINTENANCE)
 		until = maintenance_until(m);
+	else if (m->guard == KM_GUARD_INTENT)
+		until = intent_until(m);
 	else if (m->guard == KM_GUARD_NEEDS)
 		until = km_depend_until(m);
 	else

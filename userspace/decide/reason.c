@@ -46,6 +46,7 @@ static const char *const guard_says[KM_GUARD_MAX] = {
 	[KM_GUARD_MAINTENANCE] = "an operator works on it",
 	[KM_GUARD_NEEDS] = "what it needs is not there",
 	[KM_GUARD_STARVED] = "it is starved, not dead",
+	[KM_GUARD_INTENT] = "somebody ended it on purpose",
 	[KM_GUARD_CONCURRENT] = "enough is being done",
 };
 
@@ -145,6 +146,8 @@ static void add_refusal(struct line *l, const struct km_move *m, const struct km
 		    root->state == KM_SERVICE_DOWN ? "down"
 		    : root->health == KM_UNHEALTHY ? "unhealthy"
 		                                   : "being repaired");
+	else if (d->guard == KM_GUARD_INTENT)
+		add(l, "left to the %s who ended it: ", km_sender_names[m->service->last.sender]);
 	else if (d->guard == KM_GUARD_STARVED)
 		add(l, "%s: ", km_starved_text(m, text, sizeof(text)));
 	else

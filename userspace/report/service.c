@@ -185,6 +185,7 @@ static void write_ending(const struct km_ending *e, uint64_t now_ns, struct km_j
 	km_jw_kbool(w, "core_dumped", e->exit_code & 0x80);
 	km_jw_kbool(w, "oom", e->oom);
 	km_jw_ku64(w, "signal", e->signal);
+	km_jw_kstring(w, "sender", km_sender_names[e->sender]);
 	km_jw_ku64(w, "sender_tgid", e->sender_tgid);
 	km_jw_ku64(w, "sender_uid", e->sender_uid);
 	km_jw_kstring(w, "sender_comm", e->sender_comm);

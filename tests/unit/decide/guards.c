@@ -37,6 +37,37 @@ static void with_nothing_against_it_a_rule_acts(void **state)
 	assert_int_equal(d->has_forecast, 1);
 }
 
+static void what_an_operator_ended_is_left_to_him_for_its_time(void **state)
+{
+	struct world *t = *state;
+
+	t->config.settings.leave_alone_ns = 10 * MINUTE;
+	ends(t, 0);
+	t->service[0]->last.signal = 15;
+	t->service[0]->last.sender = KM_SENDER_OPERATOR;
+	assert_int_equal(speak_ended(t, start_rule(t), 0), 0);
+	assert_non_null(
+		strstr(expect_no(t, KM_GUARD_INTENT)->reason, "left to the operator who ended it"));
+	wait_ns(t, 10 * MINUTE - 1);
+	tick(t);
+	expect_nothing(t);
+	wait_ns(t, 1);
+	tick(t);
+	expect(t, KM_ANSWER_ACT);
+}
+
+static void what_any_other_process_ended_is_started(void **state)
+{
+	struct world *t = *state;
+
+	t->config.settings.leave_alone_ns = 10 * MINUTE;
+	ends(t, 0);
+	t->service[0]->last.signal = 9;
+	t->service[0]->last.sender = KM_SENDER_OUTSIDER;
+	assert_int_equal(speak_ended(t, start_rule(t), 0), 0);
+	expect(t, KM_ANSWER_ACT);
+}
+
 static void pause_refuses_all_but_notify(void **state)
 {
 	struct world *t = *state;
@@ -370,6 +401,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		world_test(with_nothing_against_it_a_rule_acts),
+		world_test(what_an_operator_ended_is_left_to_him_for_its_time),
+		world_test(what_any_other_process_ended_is_started),
 		world_test(pause_refuses_all_but_notify),
 		world_test(a_verb_that_the_policy_does_not_name_is_refused),
 		world_test(a_service_out_of_the_policys_scope_is_refused),

@@ -197,7 +197,7 @@ static void a_decision_is_written_in_one_fixed_order(void **state)
 		"\"start_ns\":0,\"guard\":\"loss\",\"passed\":[\"mode\",\"pause\",\"policy\","
 		"\"protected\",\"quarantine\",\"busy\",\"manager\",\"fresh\",\"cooldown\","
 		"\"budget_rule\",\"budget_service\",\"budget_host\",\"min_healthy\",\"window\","
-	        "\"maintenance\",\"needs\",\"starved\",\"concurrent\"],"
+		"\"maintenance\",\"needs\",\"starved\",\"intent\",\"concurrent\"],"
 		"\"failed\":[\"loss\"],\"event\":\"ended\",\"ending\":{\"t_ns\":1000000000000,"
 		"\"tgid\":100,\"start_ns\":999000000000,\"known\":false,\"exit_code\":256,"
 		"\"oom\":false,\"signal\":0,\"sender_tgid\":0,\"sender_uid\":0,"

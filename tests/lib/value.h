@@ -17,7 +17,7 @@ static inline struct km_raw_value *value_make(struct value_record *r, enum km_si
 	struct km_raw_value *v = bytes;
 	size_t len = strlen(name);
 
-	memset(r, 0, sizeof(*r));
+	*r = (struct value_record){ 0 };
 	v->hdr.type = KM_RAW_VALUE;
 	v->hdr.size = (uint16_t)((sizeof(*v) + len + 7) & ~(size_t)7);
 	v->hdr.ktime_ns = 5 * KM_NS_PER_S;

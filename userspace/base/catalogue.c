@@ -281,6 +281,15 @@ const struct km_catalogue_row km_catalogue[KM_SIG_MAX] = {
 	[KM_SIG_WINDOW_COST] = { "kmend.window_cost", "ppm", HOST, LEVEL, DUTY, NONE,
 		"counts of runs, calibrated", "none", "5.10",
 		"what the signals in windows cost of all CPUs" },
+	[KM_SIG_CANARY] = { "kmend.canary", "0 or 1", HOST, LEVEL, ALWAYS, NONE,
+		"raw_tp, run by hand", "a record in 5 s", "5.10",
+		"0: kmend sees nothing any more of what the kernel records" },
+	[KM_SIG_LINKS_LOST] = { "kmend.links_lost", "1/s", HOST, EVENT, ALWAYS, NONE,
+		"bpf()", "a system call a program in 5 s", "5.10",
+		"somebody took programs of kmend off their hooks; they are attached again" },
+	[KM_SIG_RECORDS_LOST] = { "kmend.records_lost", "1/s", HOST, EVENT, ALWAYS, NONE,
+		"counts beside the rings", "none", "5.10",
+		"a ring was full: what is known has holes" },
 };
 /* clang-format on */
 

@@ -174,5 +174,7 @@ int km_pins_open(struct km_bpf *b, const char *pin_dir);
 /* Takes away all pins of ours: links end unless someone else holds them. */
 void km_pins_clear(int pin_fd);
 void km_pins_put(struct km_bpf *b);
+/* A link that was made anew takes the place of its pin, if this process may. */
+void km_pins_put_link(struct km_bpf *b, int id);
 
 #endif

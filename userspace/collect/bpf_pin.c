@@ -163,6 +163,15 @@ void km_pins_put(struct km_bpf *b)
 	         strerror(-r));
 }
 
+void km_pins_put_link(struct km_bpf *b, int id)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "link_%s", km_prog_defs[id].name);
+	unlinkat(b->pin_fd, name, 0);
+	put(b, "link_", km_prog_defs[id].name, b->progs[id].link_fd);
+}
+
 int km_collect_unpin(const char *pin_dir)
 {
 	km_autoclose int fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -8,10 +8,9 @@
 
 #include "collect/internal.h"
 
-#define LOOK_EVERY   10 /* passes: whole walk without inotify, at most once a pass */
-#define WALK_EVERY   60 /* passes: whole walk with it, in case something slipped by */
-#define CANARY_EVERY 10
-#define PERIOD_NS    KM_NS_PER_S /* without a configuration */
+#define LOOK_EVERY 10          /* passes: whole walk without inotify, at most once a pass */
+#define WALK_EVERY 60          /* passes: whole walk with it, in case something slipped by */
+#define PERIOD_NS  KM_NS_PER_S /* without a configuration */
 
 void km_raw_init(void *raw, uint16_t type, size_t size, uint64_t cgroup_id)
 {
@@ -243,19 +242,12 @@ static int look_at_cgroups(struct km_collect *c)
 	return c->error ? c->error : r < 0 ? 0 : r; /* unmounted meanwhile: nothing new */
 }
 
-static int test_canary(struct km_collect *c)
-{
-	if (c->pass % CANARY_EVERY == 0)
-		km_bpf_canary(&c->bpf);
-	return 0;
-}
-
 /* The order of a sampling pass: what happened, then what is, then "that was all". */
 static int (*const steps[])(struct km_collect *) = {
-	test_canary,   km_rings_drain,      look_at_cgroups,  km_clock_emit,
-	km_tasks_step, emit_levels,         km_host_emit,     km_limits_emit,
-	km_rooms_emit, km_suffering_emit,   km_pidfiles_emit, km_sockets_step,
-	km_sums_emit,  km_retransmits_emit, km_losses_emit,   emit_tick,
+	km_honesty_step, km_rings_drain,      look_at_cgroups,  km_clock_emit,
+	km_tasks_step,   emit_levels,         km_host_emit,     km_limits_emit,
+	km_rooms_emit,   km_suffering_emit,   km_pidfiles_emit, km_sockets_step,
+	km_sums_emit,    km_retransmits_emit, km_losses_emit,   emit_tick,
 };
 
 static int on_pass(void *userdata, int fd, uint32_t events)

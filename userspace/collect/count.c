@@ -4,7 +4,7 @@
 
 #include "collect/internal.h"
 
-static int emit_loss(struct km_collect *c, enum kmend_ring ring, uint32_t type)
+static int emit_loss(struct km_collect *c, enum kmend_ring ring, uint32_t type, double *lost)
 {
 	struct kmend_count now = km_bpf_count(&c->bpf, ring, type);
 	struct kmend_count *told = km_bpf_told(&c->bpf, ring, type);
@@ -17,20 +17,23 @@ static int emit_loss(struct km_collect *c, enum kmend_ring ring, uint32_t type)
 	raw.ring = ring;
 	raw.seen = now.seen - told->seen;
 	raw.lost = now.lost - told->lost;
+	*lost += (double)raw.lost;
 	*told = now;
 	return km_emit(c, &raw, sizeof(raw));
 }
 
 int km_losses_emit(struct km_collect *c)
 {
+	double lost = 0;
+
 	for (int ring = 0; ring < KMEND_RING_MAX && c->bpf.counts; ring++)
 		for (uint32_t type = 1; type <= KMEND_CANARY; type++) {
-			int r = emit_loss(c, ring, type);
+			int r = emit_loss(c, ring, type, &lost);
 
 			if (r)
 				return r;
 		}
-	return 0;
+	return lost > 0 ? km_honesty_say(c, KM_SIG_RECORDS_LOST, lost) : 0;
 }
 
 struct told {

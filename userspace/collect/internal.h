@@ -104,6 +104,9 @@ struct km_collect {
 	struct km_table *accepts; /* listeners by cgroup */
 	uint64_t sockets_next_pass;
 	uint32_t sockets_every; /* passes from the last look to that one */
+	uint64_t canary_sent_ns;
+	uint64_t canary_seen_ns;
+	bool canary_judged; /* it was said whether the last one came back */
 	struct km_duty *duty;
 	struct km_window window;
 	struct km_rooms *rooms;
@@ -229,6 +232,13 @@ uint64_t km_duty_next(uint64_t window_ns, double cost_ppm, double budget_ppm, ui
 /* sockets.c */
 int km_sockets_open(struct km_collect *c);
 int km_sockets_step(struct km_collect *c);
+
+/* honesty.c */
+int km_honesty_step(struct km_collect *c);
+/* A record on its way to the sink. */
+void km_honesty_seen(struct km_collect *c, const struct kmend_hdr *h);
+/* N of what lowers trust happened. */
+int km_honesty_say(struct km_collect *c, enum km_sig sig, double n);
 
 /* limits.c */
 int km_limits_emit(struct km_collect *c);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The live side of the catalogue: what each signal needs, and whether it is there. To add one: a row
- * in base/catalogue.c, one here, and what collects it. */
+/* The live side of the catalogue: what each signal needs, and whether it is there. To add one: a
+ * row in base/catalogue.c, one here, and what collects it. */
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -108,6 +108,9 @@ static const struct how {
 	[KM_SIG_BLOCK_REQUESTS] = { KM_RAW_VALUE, KM_PROG_IO, NEED_WINDOW },
 	[KM_SIG_BLOCK_LATENCY] = { KM_RAW_VALUE, KM_PROG_IO, NEED_WINDOW },
 	[KM_SIG_WINDOW_COST] = { KM_RAW_VALUE, KM_PROG_CALLS, NEED_WINDOW },
+	[KM_SIG_CANARY] = { KM_RAW_VALUE, KM_PROG_CANARY, NEED_PROG },
+	[KM_SIG_LINKS_LOST] = { KM_RAW_VALUE, KM_PROG_CANARY, NEED_PROG },
+	[KM_SIG_RECORDS_LOST] = { KM_RAW_VALUE, KM_PROG_CANARY, NEED_PROG },
 };
 
 static size_t index_of(uint16_t type)

@@ -399,6 +399,14 @@ static int on_signal(struct km_pipeline *p, const struct km_signal *sig)
 	return r;
 }
 
+/* What makes the picture doubtful until everything was looked at again. */
+static bool lowers_trust(const struct km_raw_value *v)
+{
+	if (v->signal == KM_SIG_CANARY)
+		return !(v->value > 0);
+	return (v->signal == KM_SIG_LINKS_LOST || v->signal == KM_SIG_CLOCK_STEPS) && v->value > 0;
+}
+
 static int dispatch(struct km_pipeline *p, const struct km_signal *sig)
 {
 	struct km_decide_world world = world_of(p);
@@ -414,6 +422,10 @@ static int dispatch(struct km_pipeline *p, const struct km_signal *sig)
 	case KM_RAW_SAID:
 	case KM_RAW_PROBE:
 		return 0;
+	case KM_RAW_VALUE:
+		if (lowers_trust(sig->value))
+			p->meta->lossy_ticks = LOSSY_TICKS;
+		return on_signal(p, sig);
 	case KM_RAW_LOSS:
 		p->meta->lossy_ticks = LOSSY_TICKS;
 		return 0;

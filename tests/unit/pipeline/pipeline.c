@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/value.h"
 #include "stream.h"
 
 /* A host of one service: what the pipeline decides is done, and comes back as records. */
@@ -335,6 +336,24 @@ static void a_loss_stops_destructive_acts_until_two_passes(void **state)
 	assert_non_null(strstr(km_buf_text(s.lines), "loss"));
 }
 
+static void a_clock_that_was_set_stops_destructive_acts_like_a_loss(void **state)
+{
+	km_autofree(sim_end) struct sim s;
+	struct value_record r;
+	struct km_raw_value *set = value_make(&r, KM_SIG_CLOCK_STEPS, KM_ENTITY_HOST, "", 1);
+
+	(void)state;
+	sim_begin(&s);
+	for (int i = 0; i < 60 && !s.restarts; i++) {
+		set->hdr.ktime_ns = s.t_ns + S / 2;
+		set->period_ns = S;
+		step(&s, 3 << 19);
+		assert_true(feed(&s, set, set->hdr.size) >= 0);
+	}
+	assert_int_equal(s.restarts, 0);
+	assert_non_null(strstr(km_buf_text(s.lines), "loss"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +367,7 @@ int main(void)
 		cmocka_unit_test(an_outcome_that_was_missed_is_taken_when_it_is_said_again),
 		cmocka_unit_test(garbage_is_counted_and_changes_nothing),
 		cmocka_unit_test(a_loss_stops_destructive_acts_until_two_passes),
+		cmocka_unit_test(a_clock_that_was_set_stops_destructive_acts_like_a_loss),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,12 +12,13 @@ bench-build:
 	$(Q)$(MAKE) --no-print-directory all $(O)/tests/lib/enclose $(O)/tests/lib/demo_service \
 		$(BENCHES)
 
-## bench: cost for others (paired runs beside an A/A row), idle, restart, of a series (root)
+## bench: cost for others (paired runs beside an A/A row), idle, restart, series, rules (root)
 bench: bench-build
 	$(Q)tests/bench/run $(O) pairs $(BENCH_ROUNDS)
 	$(Q)tests/bench/run $(O) idle $(BENCH_IDLE)
 	$(Q)tests/bench/run $(O) restart $(RESTART_ROUNDS)
 	$(Q)$(O)/tests/bench/series
+	$(Q)$(O)/tests/bench/rules
 
 ## bench-restart: from the death of a supervised command to its replacement's main() (root)
 bench-restart: bench-build

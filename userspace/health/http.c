@@ -2,12 +2,12 @@
 /* HTTP checks by libcurl on our loop. Whoever answers is an enemy until proven otherwise: nothing
  * is followed, unpacked, kept or resolved, and what is too much ends the check. */
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include <curl/curl.h>
 #include <pcre2.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <time.h>
 
+#include "health/curl.h"
 #include "health/internal.h"
 
 /* All headers of one answer together. */
@@ -19,12 +19,14 @@
 #define PATTERN_KIB   256
 
 struct km_http {
+	struct km_curl curl;
 	CURLM *multi;
 	int timer_fd;
 	bool closing;
 };
 
 struct http_probe {
+	const struct km_curl *curl;
 	struct km_check *check;
 	CURL *easy;
 	struct curl_slist *at; /* where the URL's host is */
@@ -86,14 +88,15 @@ static int match(const char *pattern, const char *body, size_t len)
 }
 
 /* "Start date:Nov 22 16:00:00 2026 GMT", the first certificate's; -1: not said. */
-static time_t date_of(const struct curl_certinfo *info, const char *what)
+static time_t date_of(const struct http_probe *h, const struct curl_certinfo *info,
+                      const char *what)
 {
 	size_t len = strlen(what);
 
 	for (const struct curl_slist *s = info->num_of_certs > 0 ? info->certinfo[0] : NULL; s;
 	     s = s->next)
 		if (!strncmp(s->data, what, len) && s->data[len] == ':')
-			return curl_getdate(s->data + len + 1, NULL);
+			return h->curl->getdate(s->data + len + 1, NULL);
 	return -1;
 }
 
@@ -103,10 +106,10 @@ static void look_at_certificate(struct http_probe *h)
 	struct curl_certinfo *info = NULL;
 	time_t now = time(NULL), begin, end;
 
-	if (curl_easy_getinfo(h->easy, CURLINFO_CERTINFO, &info) != CURLE_OK || !info)
+	if (h->curl->easy_getinfo(h->easy, CURLINFO_CERTINFO, &info) != CURLE_OK || !info)
 		return;
-	begin = date_of(info, "Start date");
-	end = date_of(info, "Expire date");
+	begin = date_of(h, info, "Start date");
+	end = date_of(h, info, "Expire date");
 	if (begin < 0 || end <= begin)
 		return;
 	result->life_s = (uint64_t)(end - begin);
@@ -139,12 +142,12 @@ static void judge(struct km_prober *p, struct http_probe *h, CURLcode code)
 	long status = 0;
 
 	look_at_certificate(h);
-	curl_easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
+	h->curl->easy_getinfo(h->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (h->too_much)
 		km_check_done(p, h->check, KM_PROBE_BAD, "headers of more than %d bytes",
 		              HEADERS_MAX);
 	else if (code != CURLE_OK && !h->body_cut)
-		km_check_done(p, h->check, KM_PROBE_BAD, "%s", curl_easy_strerror(code));
+		km_check_done(p, h->check, KM_PROBE_BAD, "%s", h->curl->easy_strerror(code));
 	else if (!status_is_good(h->check->def, status))
 		km_check_done(p, h->check, KM_PROBE_BAD, "status %ld", status);
 	else
@@ -156,11 +159,12 @@ static void take_finished(struct km_prober *p)
 	const CURLMsg *m;
 	int left;
 
-	while ((m = curl_multi_info_read(p->http->multi, &left))) {
+	while ((m = p->http->curl.multi_info_read(p->http->multi, &left))) {
 		struct http_probe *h = NULL;
 
 		if (m->msg == CURLMSG_DONE &&
-		    curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &h) == CURLE_OK && h)
+		    p->http->curl.easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &h) == CURLE_OK &&
+		    h)
 			judge(p, h, m->data.result);
 	}
 }
@@ -173,7 +177,7 @@ static int on_ready(void *userdata, int fd, uint32_t events)
 	            (events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
 	int running;
 
-	curl_multi_socket_action(p->http->multi, fd, flags, &running);
+	p->http->curl.multi_socket_action(p->http->multi, fd, flags, &running);
 	take_finished(p);
 	return 0;
 }
@@ -185,7 +189,7 @@ static int on_timer(void *userdata, int fd, uint32_t events)
 
 	(void)fd;
 	(void)events;
-	curl_multi_socket_action(p->http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	p->http->curl.multi_socket_action(p->http->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	take_finished(p);
 	return 0;
 }
@@ -204,7 +208,7 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, v
 	}
 	if (known)
 		return km_loop_change(p->loop, fd, events[what]) < 0 ? -1 : 0;
-	curl_multi_assign(p->http->multi, fd, p);
+	p->http->curl.multi_assign(p->http->multi, fd, p);
 	return km_loop_add(p->loop, fd, events[what], on_ready, p) < 0 ? -1 : 0;
 }
 
@@ -220,23 +224,26 @@ static int want_timer(CURLM *multi, long after_ms, void *userdata)
 	return 0;
 }
 
-int km_http_new(struct km_prober *p)
+/* At the first check. */
+static int begin_http(struct km_prober *p)
 {
 	int r;
 
 	p->http = calloc(1, sizeof(*p->http));
 	if (!p->http)
 		return -ENOMEM;
-	curl_global_init(CURL_GLOBAL_DEFAULT);
-	p->http->multi = curl_multi_init();
+	r = km_curl_load(&p->http->curl);
+	if (r < 0)
+		return r;
+	p->http->multi = p->http->curl.multi_init();
 	if (!p->http->multi)
 		return -ENOMEM;
 	r = km_loop_timer(p->loop, 0, on_timer, p, &p->http->timer_fd);
-	curl_multi_setopt(p->http->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
-	curl_multi_setopt(p->http->multi, CURLMOPT_SOCKETDATA, p);
-	curl_multi_setopt(p->http->multi, CURLMOPT_TIMERFUNCTION, want_timer);
-	curl_multi_setopt(p->http->multi, CURLMOPT_TIMERDATA, p);
-	curl_multi_setopt(p->http->multi, CURLMOPT_MAXCONNECTS, 1L);
+	p->http->curl.multi_setopt(p->http->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
+	p->http->curl.multi_setopt(p->http->multi, CURLMOPT_SOCKETDATA, p);
+	p->http->curl.multi_setopt(p->http->multi, CURLMOPT_TIMERFUNCTION, want_timer);
+	p->http->curl.multi_setopt(p->http->multi, CURLMOPT_TIMERDATA, p);
+	p->http->curl.multi_setopt(p->http->multi, CURLMOPT_MAXCONNECTS, 1L);
 	return r;
 }
 
@@ -245,8 +252,9 @@ void km_http_free(struct km_prober *p)
 	if (!p->http)
 		return;
 	p->http->closing = true;
-	curl_multi_cleanup(p->http->multi);
-	curl_global_cleanup();
+	if (p->http->multi)
+		p->http->curl.multi_cleanup(p->http->multi);
+	km_curl_unload(&p->http->curl);
 	free(p->http);
 	p->http = NULL;
 }
@@ -257,10 +265,11 @@ static int send_to(struct http_probe *h, const char *address)
 	char rule[KM_PATH_MAX + 8];
 
 	if (*address == '/')
-		return curl_easy_setopt(h->easy, CURLOPT_UNIX_SOCKET_PATH, address) ? -EINVAL : 0;
+		return h->curl->easy_setopt(h->easy, CURLOPT_UNIX_SOCKET_PATH, address) ? -EINVAL
+		                                                                        : 0;
 	snprintf(rule, sizeof(rule), "::%s", address);
-	h->at = curl_slist_append(NULL, rule);
-	return h->at && !curl_easy_setopt(h->easy, CURLOPT_CONNECT_TO, h->at) ? 0 : -ENOMEM;
+	h->at = h->curl->slist_append(NULL, rule);
+	return h->at && !h->curl->easy_setopt(h->easy, CURLOPT_CONNECT_TO, h->at) ? 0 : -ENOMEM;
 }
 
 static int set_limits(struct http_probe *h)
@@ -287,7 +296,7 @@ static int set_limits(struct http_probe *h)
 	};
 
 	for (size_t i = 0; i < KM_ARRAY_SIZE(all); i++)
-		if (curl_easy_setopt(h->easy, all[i].option, all[i].value) != CURLE_OK)
+		if (h->curl->easy_setopt(h->easy, all[i].option, all[i].value) != CURLE_OK)
 			return -EINVAL;
 	return 0;
 }
@@ -301,30 +310,37 @@ static int set_up(struct http_probe *h)
 		r = send_to(h, def->address);
 	if (r < 0)
 		return r;
-	curl_easy_setopt(h->easy, CURLOPT_WRITEFUNCTION, take_body);
-	curl_easy_setopt(h->easy, CURLOPT_WRITEDATA, h);
-	curl_easy_setopt(h->easy, CURLOPT_HEADERFUNCTION, take_header);
-	curl_easy_setopt(h->easy, CURLOPT_HEADERDATA, h);
-	curl_easy_setopt(h->easy, CURLOPT_PRIVATE, h);
-	return curl_easy_setopt(h->easy, CURLOPT_PROTOCOLS_STR, "http,https") ||
-	                       curl_easy_setopt(h->easy, CURLOPT_PROXY, "") ||
-	                       curl_easy_setopt(h->easy, CURLOPT_USERAGENT, "kmend") ||
-	                       curl_easy_setopt(h->easy, CURLOPT_URL, def->target)
+	h->curl->easy_setopt(h->easy, CURLOPT_WRITEFUNCTION, take_body);
+	h->curl->easy_setopt(h->easy, CURLOPT_WRITEDATA, h);
+	h->curl->easy_setopt(h->easy, CURLOPT_HEADERFUNCTION, take_header);
+	h->curl->easy_setopt(h->easy, CURLOPT_HEADERDATA, h);
+	h->curl->easy_setopt(h->easy, CURLOPT_PRIVATE, h);
+	return h->curl->easy_setopt(h->easy, CURLOPT_PROTOCOLS_STR, "http,https") ||
+	                       h->curl->easy_setopt(h->easy, CURLOPT_PROXY, "") ||
+	                       h->curl->easy_setopt(h->easy, CURLOPT_USERAGENT, "kmend") ||
+	                       h->curl->easy_setopt(h->easy, CURLOPT_URL, def->target)
 	               ? -EINVAL
 	               : 0;
 }
 
 void km_http_begin(struct km_prober *p, struct km_check *c)
 {
-	struct http_probe *h = calloc(1, sizeof(*h));
+	struct http_probe *h;
 
+	if (!p->http && begin_http(p) < 0) {
+		km_http_free(p);
+		km_check_done(p, c, KM_PROBE_NOT_MEASURED, "libcurl cannot be loaded");
+		return;
+	}
+	h = calloc(1, sizeof(*h));
 	c->probe = h;
 	if (h) {
+		h->curl = &p->http->curl;
 		h->check = c;
-		h->easy = curl_easy_init();
+		h->easy = p->http->curl.easy_init();
 	}
 	if (!h || !h->easy || set_up(h) < 0 ||
-	    curl_multi_add_handle(p->http->multi, h->easy) != CURLM_OK)
+	    p->http->curl.multi_add_handle(p->http->multi, h->easy) != CURLM_OK)
 		km_check_done(p, c, KM_PROBE_NOT_MEASURED, "libcurl refuses to begin");
 }
 
@@ -335,10 +351,10 @@ void km_http_end(struct km_prober *p, struct km_check *c)
 	if (!h)
 		return;
 	if (h->easy) {
-		curl_multi_remove_handle(p->http->multi, h->easy);
-		curl_easy_cleanup(h->easy);
+		p->http->curl.multi_remove_handle(p->http->multi, h->easy);
+		p->http->curl.easy_cleanup(h->easy);
 	}
-	curl_slist_free_all(h->at);
+	p->http->curl.slist_free_all(h->at);
 	free(h->body);
 	free(h);
 	c->probe = NULL;

@@ -127,7 +127,6 @@ void km_socket_begin(struct km_prober *p, struct km_check *c);
 void km_socket_end(struct km_prober *p, struct km_check *c);
 void km_http_begin(struct km_prober *p, struct km_check *c);
 void km_http_end(struct km_prober *p, struct km_check *c);
-int km_http_new(struct km_prober *p);
 void km_http_free(struct km_prober *p);
 void km_exec_begin(struct km_prober *p, struct km_check *c);
 void km_exec_end(struct km_prober *p, struct km_check *c);

@@ -272,8 +272,6 @@ int km_prober_run(const struct km_prober_opts *opts)
 	if (r == 0)
 		r = make_checks(&p);
 	if (r == 0)
-		r = km_http_new(&p);
-	if (r == 0)
 		r = wire(&p);
 	if (r == 0) {
 		set_timer(&p);

@@ -98,11 +98,15 @@ static void take_evidence(struct km_repair *r, const struct km_service *s, const
  * true when it happened; something not measured may well be true. */
 static int stopped(struct km_decide *d, const struct km_decide_world *w, const struct km_match *m)
 {
-	struct km_repair *r = repair_of(d, m->service_id, m->rule->key);
+	struct km_repair *r;
 	struct km_move move;
 
 	if (m->scoped && m->spoke != KM_FALSE)
 		return 0;
+	/* nearly always, for each rule on each service: nothing is open, nothing was said */
+	if (!km_table_count(d->table[KM_T_REPAIR]) && !km_table_count(d->table[KM_T_SAID]))
+		return 0;
+	r = repair_of(d, m->service_id, m->rule->key);
 	km_said_stopped(d, m->service_id, m->rule->key);
 	if (!r || r->state == KM_R_ACTING || r->state == KM_R_VERIFYING)
 		return 0;

@@ -252,18 +252,24 @@ static void look(struct look *l, const struct km_cond *tree, enum km_memory_part
 int km_matcher_rule(struct km_matcher *m, const struct km_rule *rule,
                     const struct km_match_input *input, struct km_match *ret)
 {
-	struct km_match_input own = *input, *in = &own;
-	struct look when = { .m = m, .rule = rule, .in = in }, unless = when;
+	struct km_match_input in;
+	struct look when, unless;
 
-	*ret = (struct km_match){
-		.rule = rule, .service_id = in->service->id, .t_ns = in->now_ns, .spoke = KM_FALSE
-	};
-	if (!km_rule_covers(rule, in->service, in->def))
+	*ret = (struct km_match){ .rule = rule,
+		                  .service_id = input->service->id,
+		                  .t_ns = input->now_ns,
+		                  .spoke = KM_FALSE };
+	if (!km_rule_covers(rule, input->service, input->def))
 		return 0;
 	ret->scoped = true;
-	if (is_over(rule, in, ret))
+	if (is_over(rule, input, ret))
 		return 0;
-	own.rule_key = rule->key;
+	in = *input;
+	in.rule_key = rule->key;
+	/* member by member: clearing what each condition says costs more than asking it */
+	when.m = unless.m = m;
+	when.rule = unless.rule = rule;
+	when.in = unless.in = &in;
 	look(&when, rule->when, KM_PART_WHEN);
 	ret->spoke = when.truth[0];
 	ret->line = rule->when[deciding(&when)].line;

@@ -184,7 +184,8 @@ bool km_memory_latched(const struct km_memory *m, const struct km_memory_at *at)
 
 void km_memory_breaks(struct km_memory *m, const struct km_memory_at *at)
 {
-	km_table_drop(m->since, &at->key);
+	if (km_table_count(m->since))
+		km_table_drop(m->since, &at->key);
 }
 
 int km_memory_counts(struct km_memory *m, const struct km_memory_at *at, uint64_t within_ns)

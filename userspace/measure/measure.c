@@ -81,6 +81,7 @@ int km_measure_signal(struct km_measure *m, const struct km_signal *s,
 
 	if (!service)
 		return 0;
+	m->changes++;
 	r = on_event(m, service, subject->event, s->t_ns);
 	if (r < 0)
 		return r;
@@ -100,6 +101,7 @@ void km_measure_tick(struct km_measure *m, uint64_t now_ns)
 	struct km_measure_row *row;
 	uint32_t slot = 0;
 
+	m->changes++;
 	while ((row = km_table_next(m->rows, &slot))) {
 		km_measure_close(row, now_ns);
 		if (now_ns > row->seen_ns && now_ns - row->seen_ns > ROW_KEPT_NS)
@@ -118,6 +120,10 @@ const struct km_features *km_measure_features(struct km_measure *m, uint64_t ser
 	if (!row)
 		return NULL;
 	f = &m->features[r];
+	/* predict, verify and match ask for the same in one pass */
+	if (m->features_of[r] == m->changes && f->service_id == service_id)
+		return f;
+	m->features_of[r] = m->changes;
 	memset(f, 0, sizeof(*f));
 	f->service_id = service_id;
 	f->resource = r;

@@ -49,6 +49,8 @@ struct km_measure {
 	struct km_table *values;
 	struct km_value value;                        /* handed out, not state */
 	struct km_features features[KM_RESOURCE_MAX]; /* handed out, not state */
+	uint64_t features_of[KM_RESOURCE_MAX];        /* ... as of which change */
+	uint64_t changes;                             /* of any series */
 };
 
 /* rows.c */

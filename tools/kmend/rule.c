@@ -11,6 +11,7 @@
 static const struct km_column columns[] = {
 	{ "ID", "id", KM_CELL_TEXT },           { "CLASS", "class", KM_CELL_TEXT },
 	{ "MODE", "mode", KM_CELL_TEXT },       { "MATURITY", "maturity", KM_CELL_TEXT },
+	{ "DEMOTED", "demoted", KM_CELL_YES },  { "VERDICTS", "verdicts", KM_CELL_LIST },
 	{ "SUMMARY", "summary", KM_CELL_TEXT }, { 0 },
 };
 
@@ -32,6 +33,8 @@ static const struct km_column rows[] = {
 	{ "services", "services", KM_CELL_LIST },
 	{ "references", "references", KM_CELL_LIST },
 	{ "mode", "guards.mode", KM_CELL_TEXT },
+	{ "demoted", "demoted", KM_CELL_YES },
+	{ "last verdicts", "verdicts", KM_CELL_LIST },
 	{ "cooldown", "guards.cooldown", KM_CELL_TEXT },
 	{ "budget", "guards.budget", KM_CELL_TEXT },
 	{ "budget per", "guards.budget_per", KM_CELL_TEXT },

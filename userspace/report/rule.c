@@ -34,6 +34,19 @@ static void write_row(const struct km_rule *r, struct km_json_writer *w)
 	km_jw_kstring(w, "digest", digest);
 }
 
+/* What became of its last repairs, newest first, and what that made of its mode. */
+static void write_track(struct km_request *rq, const struct km_rule *r)
+{
+	const struct km_track *t = rq->view->decide ? km_decide_track(rq->view->decide, r) : NULL;
+
+	km_jw_kbool(rq->w, "demoted", t && t->demoted);
+	km_jw_key(rq->w, "verdicts");
+	km_jw_array(rq->w);
+	for (uint32_t i = 0; t && i < t->count; i++)
+		km_jw_string(rq->w, km_verdict_names[t->verdict[i]]);
+	km_jw_end_array(rq->w);
+}
+
 static int list(struct km_request *rq)
 {
 	const struct km_rules *rules = rq->view->rules;
@@ -46,6 +59,7 @@ static int list(struct km_request *rq)
 			continue;
 		km_jw_object(rq->w);
 		write_row(rules->rule[i], rq->w);
+		write_track(rq, rules->rule[i]);
 		km_jw_end_object(rq->w);
 	}
 	km_jw_end_array(rq->w);
@@ -187,6 +201,7 @@ static int show(struct km_request *rq)
 	km_jw_key(w, "rule");
 	km_jw_object(w);
 	write_row(r, w);
+	write_track(rq, r);
 	km_jw_kstring(w, "why", r->why);
 	km_jw_kstring(w, "entity", km_entity_names[r->entity]);
 	km_jw_kbool(w, "all_services", r->all_services);

@@ -107,6 +107,50 @@ static void what_is_kept_lasts_as_long_as_the_longest_window_it_was_kept_for(voi
 	assert_null(km_table_get(t->decide->table[KM_T_ACTS], key));
 }
 
+static void as_many_acts_as_are_kept_are_kept_and_no_more(void **state)
+{
+	struct world *t = *state;
+	struct km_repair r;
+	struct km_move m = move_of(t, &r, leak_rule(t));
+	uint64_t key[2] = { t->service[0]->id, 0 };
+	const struct km_table_opts *opts = km_table_opts(t->decide->table[KM_T_ACTS]);
+	const struct km_acts *a;
+
+	for (int i = 0; i < KM_ACTS_KEPT + 3; i++) {
+		km_budget_note(&m);
+		wait_ns(t, SECOND);
+	}
+	a = km_table_get(t->decide->table[KM_T_ACTS], key);
+	assert_int_equal(a->count, KM_ACTS_KEPT);
+	assert_true(opts->valid(a));
+	assert_int_equal(a->t_ns[0], t->w.now_ns - SECOND);
+	assert_int_equal(a->t_ns[KM_ACTS_KEPT - 1], t->w.now_ns - KM_ACTS_KEPT * SECOND);
+}
+
+static void the_last_room_for_acts_is_used_and_none_beyond(void **state)
+{
+	struct world *t = *state;
+	struct km_repair r;
+	struct km_move m = move_of(t, &r, leak_rule(t));
+	void *row;
+
+	/* an act takes two places: of the rule on the service, and of the service */
+	for (uint64_t i = 1; i <= KM_ACTORS_MAX - 2; i++)
+		assert_int_equal(km_table_put(t->decide->table[KM_T_ACTS],
+		                              (uint64_t[]){ 100000 + i, 0 }, &row),
+		                 1);
+	assert_true(km_budget_service(&m));
+	assert_int_equal(km_table_put(t->decide->table[KM_T_ACTS], (uint64_t[]){ 7, 7 }, &row), 1);
+	assert_false(km_budget_service(&m));
+	for (uint64_t i = 1; i < KM_ACTORS_MAX; i++)
+		assert_int_equal(km_table_put(t->decide->table[KM_T_PACE],
+		                              (uint64_t[]){ 100000 + i, 1 }, &row),
+		                 1);
+	assert_true(km_backoff_room(&m));
+	assert_int_equal(km_table_put(t->decide->table[KM_T_PACE], (uint64_t[]){ 7, 7 }, &row), 1);
+	assert_false(km_backoff_room(&m));
+}
+
 static void a_notification_spends_no_budget_but_of_a_rule_that_only_tells(void **state)
 {
 	struct world *t = *state;
@@ -332,6 +376,8 @@ int main(void)
 		world_test(each_budget_says_when_it_is_free_again),
 		world_test(a_budget_of_none_lets_nobody_act),
 		world_test(what_is_kept_lasts_as_long_as_the_longest_window_it_was_kept_for),
+		world_test(as_many_acts_as_are_kept_are_kept_and_no_more),
+		world_test(the_last_room_for_acts_is_used_and_none_beyond),
 		world_test(a_notification_spends_no_budget_but_of_a_rule_that_only_tells),
 		world_test(the_pace_is_forgotten_only_when_it_can_matter_no_more),
 		world_test(a_service_that_is_gone_keeps_its_pace_for_a_while),

@@ -21,8 +21,8 @@
 #define RETURN_HALF 20000.0
 /* A state is an alarm if the metrics that speak are so many spreads off, half the score; it goes
  * on while they are still so many off. */
-#define STATE_HALF 4.5
-#define STATE_KEPT 3.15
+#define STATE_HALF 4.2
+#define STATE_KEPT 2.8
 /* Each alarm of a state makes the next one so much harder, for three days by half: a budget that
  * who is always odd uses up. After fewer quiet steps it is still the same alarm. */
 #define BAR_RAISED  1.15

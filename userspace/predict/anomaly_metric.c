@@ -12,6 +12,11 @@
 #define LEARN     (M_LN2 / HALF_LIFE)
 /* Deviations by which one sample can move what is usual. */
 #define CLIP 3.0
+/* ... and this share of the range seen so far: what was still for days and then moves is followed,
+ * whatever its unit. */
+#define REACH 0.02
+/* Further off than this is just far. */
+#define FAR 100.0
 /* Differences that nobody would call one: a hundredth of a unit, a twentieth of the level. */
 #define RESOLUTION       0.01
 #define RESOLUTION_SHARE 0.05
@@ -134,8 +139,10 @@ static void take(struct km_anomaly_metric *m, double x)
 	z = (x - m->mean) / scale;
 	m->surprise =
 		(float)(sqrt(views(m, x, scale, learn) / KM_ANOMALY_VIEWS) * leaves_range(m, x));
-	m->z = (float)z;
-	step = m->samples < 3 ? x - m->mean : clipped(z, CLIP) * scale;
+	m->z = (float)clipped(z, FAR);
+	step = x - m->mean;
+	if (m->samples >= 3)
+		step = clipped(step, CLIP * (scale + REACH * ((double)m->high - (double)m->low)));
 	m->mean += learn * step;
 	m->variance += learn * (step * step - m->variance);
 	m->last = (float)x;

@@ -266,6 +266,13 @@ enum kmend_run {
 	KMEND_RUN_MAX = 4,
 };
 
+/* Per CPU. */
+struct kmend_runs {
+	__u64 runs;
+	__u64 cgroup_id; /* of the last system calls, */
+	__u64 calls;     /* so many of which are not in the sums yet */
+};
+
 struct kmend_sum_key {
 	__u64 id; /* cgroup; (major << 32 | minor) */
 	__u32 what;

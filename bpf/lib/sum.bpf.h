@@ -16,15 +16,15 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, KMEND_RUN_MAX);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct kmend_runs);
 } kmend_runs SEC(".maps");
 
 static __always_inline void run_add(__u32 run)
 {
-	__u64 *n = bpf_map_lookup_elem(&kmend_runs, &run);
+	struct kmend_runs *r = bpf_map_lookup_elem(&kmend_runs, &run);
 
-	if (n)
-		*n += 1;
+	if (r)
+		r->runs++;
 }
 
 /* When something began: by the address of a socket or by thread. */
@@ -35,7 +35,7 @@ struct {
 	__type(value, __u64);
 } kmend_starts SEC(".maps");
 
-static __always_inline void sum_add(__u64 id, __u32 what, __u64 amount)
+static __always_inline void sum_add_many(__u64 id, __u32 what, __u64 count, __u64 amount)
 {
 	struct kmend_sum_key key = { .id = id, .what = what };
 	struct kmend_sum zero = {}, *sum;
@@ -47,11 +47,16 @@ static __always_inline void sum_add(__u64 id, __u32 what, __u64 amount)
 	}
 	if (!sum)
 		return;
-	__sync_fetch_and_add(&sum->count, 1);
+	__sync_fetch_and_add(&sum->count, count);
 	/* To add a constant 0 becomes an atomic OR, which is from 5.12 on (981f94c3e921 "bpf: Add
 	 * bitwise atomic instructions"). */
 	if (amount)
 		__sync_fetch_and_add(&sum->amount, amount);
+}
+
+static __always_inline void sum_add(__u64 id, __u32 what, __u64 amount)
+{
+	sum_add_many(id, what, 1, amount);
 }
 
 static __always_inline void start_put(__u64 key)

@@ -30,12 +30,13 @@ static const struct {
 struct km_duty {
 	uint64_t budget_ppm;
 	uint64_t period_ns;
-	uint64_t window_ns; /* of the next one */
-	uint64_t began_ns;  /* 0: no window is open */
-	uint64_t before_ns; /* end of the last one */
-	uint64_t attach_ns; /* CPU time of attaching and detaching, last time */
-	uint64_t run_ns;    /* one run, hook included */
-	uint64_t runs;      /* so far, when the window began */
+	uint64_t window_ns;        /* of the next one */
+	uint64_t began_ns;         /* 0: no window is open */
+	uint64_t before_ns;        /* end of the last one */
+	uint64_t attach_ns;        /* CPU time of attaching and detaching, last time */
+	uint64_t run_ns;           /* one run, hook included */
+	uint64_t runs;             /* so far, when the window began */
+	struct kmend_runs *on_cpu; /* room for one look */
 	uint32_t cpus;
 	int timer_fd;
 	char why_not[KM_NAME_MAX];
@@ -53,6 +54,11 @@ int km_duty_open(struct km_collect *c)
 	d->window_ns = FIRST_NS;
 	d->cpus = cpus > 0 ? (uint32_t)cpus : 1;
 	d->timer_fd = -1;
+	d->on_cpu = calloc(d->cpus, sizeof(*d->on_cpu));
+	if (!d->on_cpu) {
+		free(d);
+		return -ENOMEM;
+	}
 	if (!c->bpf_used)
 		km_copy(d->why_not, sizeof(d->why_not), "switched off (no BPF)");
 	else if (!d->budget_ppm)
@@ -85,8 +91,10 @@ static void detach(struct km_collect *c)
 
 void km_duty_close(struct km_collect *c)
 {
-	if (c->duty)
-		detach(c);
+	if (!c->duty)
+		return;
+	detach(c);
+	free(c->duty->on_cpu);
 	free(c->duty);
 	c->duty = NULL;
 }
@@ -94,16 +102,16 @@ void km_duty_close(struct km_collect *c)
 /* Runs of all programs on all CPUs so far. */
 static uint64_t count_runs(const struct km_collect *c)
 {
-	uint64_t values[1024], sum = 0;
-	uint32_t cpus = c->duty->cpus < 1024 ? c->duty->cpus : 1024;
+	struct kmend_runs *on = c->duty->on_cpu;
+	uint64_t sum = 0;
 
 	for (size_t i = 0; i < KM_ARRAY_SIZE(windowed); i++) {
 		uint32_t key = windowed[i].run;
 
-		if (bpf_map_lookup_elem(c->bpf.maps[KM_MAP_RUNS], &key, values) < 0)
+		if (bpf_map_lookup_elem(c->bpf.maps[KM_MAP_RUNS], &key, on) < 0)
 			continue;
-		for (uint32_t cpu = 0; cpu < cpus; cpu++)
-			sum += values[cpu];
+		for (uint32_t cpu = 0; cpu < c->duty->cpus; cpu++)
+			sum += on[cpu].runs;
 	}
 	return sum;
 }

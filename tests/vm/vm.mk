@@ -35,4 +35,23 @@ vmtest: vm-build $(if $(findstring arm64,$(VM_KERNELS)),cross)
 vmtest-short: vm-build
 	$(Q)VM_SHORT=1 tests/vm/run $(O) amd64-bookworm
 
-.PHONY: vm-build cross cross-test vmtest vmtest-short
+VM_COST := amd64-trixie
+
+vmcost-build:
+	$(Q)tools/packaging/deps --vm
+	$(Q)$(MAKE) --no-print-directory $(O)/tests/vm/cost/cost
+
+## vmcost: instructions of each hook, counted; more than tests/vm/cost records is a failure (1 minute)
+vmcost: vmcost-build
+	$(Q)tests/vm/cost/run $(O) $(VM_COST)
+
+## vmcost-record: writes them down anew, after a rise that is meant
+vmcost-record: vmcost-build
+	$(Q)tests/vm/cost/run $(O) $(VM_COST) record
+
+## baretest: installs what is missing, builds and tests on a Debian 12 with only git and make (root)
+baretest:
+	$(Q)tools/packaging/deps --vm
+	$(Q)tests/vm/bare
+
+.PHONY: vmcost-build vmcost vmcost-record baretest vm-build cross cross-test vmtest vmtest-short

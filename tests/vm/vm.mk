@@ -31,7 +31,7 @@ cross-test: all cross
 vmtest: vm-build $(if $(findstring arm64,$(VM_KERNELS)),cross)
 	$(Q)tests/vm/run $(O) $(VM_KERNELS)
 
-## vmtest-short: the same on one kernel, signals only (2 minutes)
+## vmtest-short: signals that are always on, on one kernel (3 minutes)
 vmtest-short: vm-build
 	$(Q)VM_SHORT=1 tests/vm/run $(O) amd64-bookworm
 
@@ -41,7 +41,7 @@ vmcost-build:
 	$(Q)tools/packaging/deps --vm
 	$(Q)$(MAKE) --no-print-directory $(O)/tests/vm/cost/cost
 
-## vmcost: instructions of each hook, counted; more than tests/vm/cost records is a failure (1 minute)
+## vmcost: instructions of each hook, counted; more than recorded is a failure (1 minute)
 vmcost: vmcost-build
 	$(Q)tests/vm/cost/run $(O) $(VM_COST)
 

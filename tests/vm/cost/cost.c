@@ -2,11 +2,11 @@
 /* What each hook costs those who run into it, in instructions. For a guest in which time is counted
  * in them (QEMU -icount shift=0). A line a hook:
  *     cost NAME WORK EMPTY OURS
- * WORK is what calling the kernel takes without a program, by the time stamp counter; EMPTY and OURS
- * what a program that does nothing and ours take, by the kernel's run-time statistics, which hold
- * nothing of what happens around. syscall.other is a call that nobody asked about, with all that is
- * always on, by the time stamp counter.
- * The smallest of many rounds is told: others had a timer or a slow path of the allocator in them. */
+ * WORK is what calling the kernel takes without a program, by the time stamp counter; EMPTY and
+ * OURS what a program that does nothing and ours take, by the kernel's run-time statistics, which
+ * hold nothing of what happens around. syscall.other is a call that nobody asked about, with all
+ * that is always on, by the time stamp counter.
+ * The smallest of many rounds is told: others had a timer or the allocator's slow path in them. */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <arpa/inet.h>

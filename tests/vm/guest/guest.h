@@ -33,14 +33,14 @@ struct guest {
 };
 
 struct guest_case {
-	const char *name; /* of a signal of the catalogue, or of something else that is checked */
-	/* Makes it happen; false: G->why. NULL: no guest can, and `holes` says what it lacks. */
+	const char *name; /* of a signal, or of something else that is checked */
+	/* Makes it happen; false: G->why. NULL: no guest can; `holes` says for want of what. */
 	bool (*check)(struct guest *g);
 };
 
 /* Each ends with a row without a name. */
 extern const struct guest_case guest_process[], guest_memory[], guest_network[], guest_peers[],
-	guest_storage[], guest_host[], guest_pressure[], guest_sched[];
+	guest_storage[], guest_host[], guest_pressure[], guest_sched[], guest_windows[];
 
 typedef bool (*guest_match)(const void *raw, uint64_t key);
 
@@ -53,7 +53,7 @@ const void *guest_wait_settled(struct guest *g, uint16_t type, guest_match match
  * cgroup is G->group (WHERE is NULL), or of the filesystem, device, ... WHERE ("" is the host). */
 const struct km_raw_value *guest_value(struct guest *g, const char *name, const char *where,
                                        double from, double to);
-/* The same of something that is counted: at least FROM in one of the records since the case began. */
+/* The same of something that is counted: at least FROM in a record since the case began. */
 const struct km_raw_value *guest_count(struct guest *g, const char *name, const char *where,
                                        double from);
 bool guest_write(const char *path, const char *text);

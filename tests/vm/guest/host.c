@@ -124,8 +124,8 @@ static bool reclaim(struct guest *g)
 	return run_out(g, "host.reclaim_stalls");
 }
 
-/* Of nearly all memory every other small page is given back: half of it is free, and no two pages of
- * it lie together. Then large pages are asked for. */
+/* Of nearly all memory every other small page is given back: half of it is free, and no two pages
+ * of it lie together. Then large pages are asked for. */
 static void fragment(void)
 {
 	const size_t spare = 40UL << 20, wanted = 128UL << 20;

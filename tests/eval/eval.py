@@ -22,28 +22,38 @@ README = TOP / "README.md"
 MARKS = ("<!-- eval: made by make eval -->", "<!-- eval ends -->")
 F = r"(-?[\d.]+)"
 
-# Figure, what is asked for, scorer, pattern.
+EXHAUST, ONE, MANY = "exhaustion", "anomaly, one metric", "anomaly, many metrics"
+
+# Class, figure, what is asked for, scorer, pattern; no pattern: see long_recall().
 FIGURES = [
-    ("exhaustion: false episodes per host-day, with 40 points of headroom", "≤ 0.005", "leak", rf"with headroom: {F}"),
-    ("exhaustion: false episodes per host-day, hosts as they are (full to 85-98 %)", "≤ 0.05", "leak", rf"as it is: {F}"),
-    ("exhaustion: share of healthy time in alarm, as they are", "≤ 0.001", "leak", rf"as it is: .*, {F} of the time"),
-    ("exhaustion: recall 15 min before, leaks of 60 min and longer", "≥ 0.90", "leak", None),
-    ("exhaustion: recall 15 min before, leaks of 30 min", "≥ 0.60", "leak", rf"length 30: .*@15min {F}"),
-    ("exhaustion: recall 15 min before, linear", "≥ 0.75", "leak", rf"shape linear: .*@15min {F}"),
-    ("exhaustion: recall 15 min before, exponential", "≥ 0.75", "leak", rf"shape exponential: .*@15min {F}"),
-    ("exhaustion: recall 15 min before, in steps", "≥ 0.75", "leak", rf"shape steps: .*@15min {F}"),
-    ("exhaustion: recall 15 min before, pausing", "≥ 0.75", "leak", rf"shape pausing: .*@15min {F}"),
-    ("exhaustion: interval holds the truth (10 % to 90 %)", "0.75 to 0.90", "leak", rf"held the truth: {F}"),
-    ("anomaly, one metric: NAB standard, best threshold", "≥ 62", "nab", rf"standard: best {F}"),
-    ("anomaly, one metric: NAB standard, threshold from the other half", "≥ 58", "nab", rf"standard: .*2-fold {F}"),
-    ("anomaly, one metric: NAB standard, own alarms", "≥ 50", "nab", rf"standard: .*own alarms {F}"),
-    ("anomaly, many metrics: mean AUC-PR", "≥ 0.47", "multi", rf"mean: AUC-PR {F}"),
-    ("anomaly, many metrics: mean VUS-PR", "≥ 0.42", "multi", rf"mean: .*VUS-PR {F}"),
-    ("anomaly, many metrics: episodes found by own alarms", "≥ 0.40", "multi", rf"mean: .*found {F}"),
-    ("anomaly, many metrics: false alarms per host-day", "≤ 0.2", "multi", rf"mean: .*host-day {F}"),
-    ("anomaly, many metrics: share of healthy time in alarm", "≤ 0.01", "multi", rf"mean: .*in alarm {F}"),
-    ("cost of a sample, everything together, ns", "≤ 300", "cost", rf"everything together\s+{F}"),
-    ("kept of a series, everything together, bytes", "≤ 512", "cost", rf"kept of a series\s+{F}"),
+    (EXHAUST, "false episodes per host-day, 40 points of headroom", "≤ 0.005", "leak",
+     rf"with headroom: {F}"),
+    (EXHAUST, "false episodes per host-day, hosts as they are (85 to 98 % full)", "≤ 0.05",
+     "leak", rf"as it is: {F}"),
+    (EXHAUST, "share of healthy time in alarm, as they are", "≤ 0.001", "leak",
+     rf"as it is: .*, {F} of the time"),
+    (EXHAUST, "recall 15 min before, leaks of 60 min and longer", "≥ 0.90", "leak", None),
+    (EXHAUST, "recall 15 min before, leaks of 30 min", "≥ 0.60", "leak",
+     rf"length 30: .*@15min {F}"),
+    (EXHAUST, "recall 15 min before, linear", "≥ 0.75", "leak", rf"shape linear: .*@15min {F}"),
+    (EXHAUST, "recall 15 min before, exponential", "≥ 0.75", "leak",
+     rf"shape exponential: .*@15min {F}"),
+    (EXHAUST, "recall 15 min before, in steps", "≥ 0.75", "leak", rf"shape steps: .*@15min {F}"),
+    (EXHAUST, "recall 15 min before, pausing", "≥ 0.75", "leak", rf"shape pausing: .*@15min {F}"),
+    (EXHAUST, "interval of 10 % to 90 % holds the truth", "0.75 to 0.90", "leak",
+     rf"held the truth: {F}"),
+    (ONE, "NAB standard, best threshold", "≥ 62", "nab", rf"standard: best {F}"),
+    (ONE, "NAB standard, threshold from the other half", "≥ 58", "nab",
+     rf"standard: .*2-fold {F}"),
+    (ONE, "NAB standard, own alarms", "≥ 50", "nab", rf"standard: .*own alarms {F}"),
+    (MANY, "mean AUC-PR", "≥ 0.47", "multi", rf"mean: AUC-PR {F}"),
+    (MANY, "mean VUS-PR", "≥ 0.42", "multi", rf"mean: .*VUS-PR {F}"),
+    (MANY, "episodes found by own alarms", "≥ 0.40", "multi", rf"mean: .*found {F}"),
+    (MANY, "false alarms per host-day", "≤ 0.2", "multi", rf"mean: .*host-day {F}"),
+    (MANY, "share of healthy time in alarm", "≤ 0.01", "multi", rf"mean: .*in alarm {F}"),
+    ("cost", "a sample, everything together, ns", "≤ 300", "cost", rf"everything together\s+{F}"),
+    ("cost", "kept of a series, everything together, bytes", "≤ 512", "cost",
+     rf"kept of a series\s+{F}"),
 ]
 
 
@@ -59,7 +69,8 @@ class Progress:
         tables = self.count_file.stat().st_size if self.count_file.exists() else 0
         full = 30 * self.done // self.steps
         bar = "#" * full + "." * (30 - full)
-        print(f"\r[{bar}] {self.done}/{self.steps} {self.name}: {tables} tables ", end="", file=sys.stderr, flush=True)
+        text = f"\r[{bar}] {self.done}/{self.steps} {self.name}: {tables} tables "
+        print(text, end="", file=sys.stderr, flush=True)
 
     def run(self):
         while not self.stop.wait(0.5):
@@ -88,7 +99,8 @@ def counting(kmend, work):
 def run(command, env):
     done = subprocess.run(command, capture_output=True, text=True, env=env)
     if done.returncode:
-        sys.exit(f"eval: {' '.join(command)}: exit {done.returncode}: {(done.stderr or done.stdout).strip()[-500:]}")
+        last = (done.stderr or done.stdout).strip()[-500:]
+        sys.exit(f"eval: {' '.join(command)}: exit {done.returncode}: {last}")
     return done.stdout
 
 
@@ -113,14 +125,17 @@ def git(*args):
 
 def machine():
     cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    return f"{platform.machine()}, {os.cpu_count()} CPUs ({cpu.group(1) if cpu else 'unknown'}), Linux {platform.release().split('-')[0]}"
+    name, kernel = cpu.group(1) if cpu else "unknown", platform.release().split("-")[0]
+    return f"{platform.machine()}, {os.cpu_count()} CPUs ({name}), Linux {kernel}"
 
 
 def table(said):
-    commit = git("rev-parse", "--short", "HEAD") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    commit = git("rev-parse", "--short", "HEAD") + ("+" if changed else "")
     lines = [f"`make eval`, {datetime.date.today()}, commit {commit}, {machine()}:", ""]
-    lines += ["| figure | asked for | measured |", "|---|---|---|"]
-    lines += [f"| {name} | {asked} | {figure(said, scorer, pattern)} |" for name, asked, scorer, pattern in FIGURES]
+    lines += ["| of | figure | asked for | measured |", "|---|---|---|---|"]
+    for kind, name, asked, scorer, pattern in FIGURES:
+        lines.append(f"| {kind} | {name} | {asked} | {figure(said, scorer, pattern)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -134,7 +149,7 @@ def write(text, said):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", required=True)
     parser.add_argument("--scorers", required=True)
     parser.add_argument("--data", required=True)
@@ -142,7 +157,7 @@ def main():
     scorers, data, out = (Path(p).resolve() for p in (args.scorers, args.data, args.out))
     for path in (scorers / "common.py", data / "host-memory", data / "nab", data / "smd"):
         if not path.exists():
-            sys.exit(f"eval: {path} is missing; name the scorers and their data: make eval EVAL_DIR=DIR KMEND_DATA=DIR")
+            sys.exit(f"eval: no {path}; say make eval EVAL_DIR=SCORERS KMEND_DATA=DATA")
     said = {}
     with tempfile.TemporaryDirectory(prefix="kmend-eval.") as folder:
         work = Path(folder)

@@ -142,7 +142,7 @@ static void print_canvas(FILE *out, const struct canvas *c, const struct km_plot
 
 void km_plot_print(FILE *out, const struct km_plot *p)
 {
-	struct canvas c;
+	struct canvas c = { 0 };
 
 	if (p->count < 2 || !(p->t_s[0] < p->t_s[p->count - 1]))
 		return;

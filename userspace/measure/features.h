@@ -12,8 +12,8 @@
 #define KM_SCALES 5
 extern const double km_scale_s[KM_SCALES]; /* 4, 16, 64, 256, 1024 */
 
-/* One line fit over one scale. Level units are the resource's. Slope, errors, noise and weight are 0
- * as long as nothing has risen. */
+/* One line fit over one scale. Level units are the resource's. Slope, errors, noise and weight are
+ * 0 while nothing has risen. */
 struct km_fit {
 	double level;    /* fitted value now */
 	double slope;    /* per second */

@@ -11,9 +11,9 @@
  *   - it does not level off below the limit, by the way its slope has fallen;
  *   - no shorter scale, which sees the near future better, says that it is over;
  *   - the limit is no further away than a small multiple of what was looked at.
- * That the noise is a part of the rule makes it silent where the limit lies within what a level does
- * anyway, whatever a line says. Of the scales that speak the surest is taken; exhaust_when.c says
- * when, rise.c how sure. */
+ * That the noise is a part of the rule makes it silent where the limit lies within what a level
+ * does anyway, whatever a line says. Of the scales that speak the surest is taken; exhaust_when.c
+ * says when, rise.c how sure. */
 #include <math.h>
 
 #include "base/exact.h"

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+// NOLINTNEXTLINE(bugprone-suspicious-include): the command is no library
 #include "../../../tools/kmend/plot.c"
 
 static char text[16384];

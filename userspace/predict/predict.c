@@ -286,29 +286,19 @@ static void still_none(struct row *r, const struct km_forecast *fresh)
 	r->now.change = KM_SAME;
 }
 
-static int look(struct km_predict *p, const struct km_predict_input *in, unsigned int predictor,
-                uint32_t resource)
+/* Asks the predictor, and keeps what it says in R. */
+static int ask(struct km_predict *p, const struct km_predict_input *in, unsigned int predictor,
+               struct row *r)
 {
-	const struct km_predictor *how = km_predictors[predictor];
-	struct key key = { in->service->id, how->kind, resource };
 	struct km_forecast fresh = {
 		.service_id = in->service->id,
-		.kind = how->kind,
-		.resource = resource,
+		.kind = r->key.kind,
+		.resource = r->key.resource,
 		.t_ns = in->now_ns,
 		.predictor = predictor,
 	};
-	uint64_t sample_ns = evidence_ns(in, &key);
-	struct row *r;
-	int k;
+	int k = km_predictors[predictor]->forecast(in, (enum km_resource)r->key.resource, &fresh);
 
-	k = km_table_put(p->rows, &key, &r);
-	if (k < 0)
-		return k;
-	if (k == 0 && r->sample_ns == sample_ns && how->per_resource)
-		return 0;
-	r->sample_ns = sample_ns;
-	k = how->forecast(in, (enum km_resource)resource, &fresh);
 	if (k < 0)
 		return k;
 	if (k == 0 && r->now.why != KM_WHY_NONE && !r->said) {
@@ -320,6 +310,35 @@ static int look(struct km_predict *p, const struct km_predict_input *in, unsigne
 	if (r->now.change != KM_SAME)
 		p->said[p->said_count++] = r->now;
 	return 0;
+}
+
+/* A service that never ended is in no crash loop, as before. */
+static bool never_ended(const struct km_predict_input *in, const struct row *r)
+{
+	return r->key.kind == KM_CRASH_LOOP && r->now.why == KM_WHY_FEW_ENDS && !r->said &&
+	       (!in->ends || !in->ends->count);
+}
+
+static int look(struct km_predict *p, const struct km_predict_input *in, unsigned int predictor,
+                uint32_t resource)
+{
+	const struct km_predictor *how = km_predictors[predictor];
+	struct key key = { in->service->id, how->kind, resource };
+	uint64_t sample_ns = evidence_ns(in, &key);
+	struct row *r;
+	int k;
+
+	k = km_table_put(p->rows, &key, &r);
+	if (k < 0)
+		return k;
+	if (k == 0 && r->sample_ns == sample_ns && how->per_resource)
+		return 0;
+	r->sample_ns = sample_ns;
+	if (k == 0 && never_ended(in, r)) {
+		r->now.t_ns = in->now_ns;
+		return 0;
+	}
+	return ask(p, in, predictor, r);
 }
 
 /* What this kind of entity does not have takes no row, and no search for one. */

@@ -316,4 +316,28 @@ struct kmend_probe {
 	__u32 pidns_inum;
 };
 
+/* Of bpf/reroute.bpf.c: an address in network byte order, IPv4 as ::ffff:a.b.c.d. */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define KMEND_MAPPED 0xffff0000U
+#else
+#define KMEND_MAPPED 0x0000ffffU
+#endif
+
+struct kmend_address {
+	__u32 addr[4];
+	__u32 port; /* network byte order in the lower half */
+};
+_Static_assert(sizeof(struct kmend_address) == 20, "kmend_address is a key: no padding");
+
+/* Of 256 connections asked for at an address, SHARE go to TO instead. */
+#define KMEND_SHARE_ALL  256
+#define KMEND_ROUTES_MAX 16 /* addresses of one service's dependencies: primaries and standbys */
+
+struct kmend_route {
+	struct kmend_address to;
+	__u32 share;
+	__u64 rerouted;
+};
+_Static_assert(sizeof(struct kmend_route) == 32, "kmend_route is shared with the loader");
+
 #endif

@@ -131,6 +131,7 @@ whose = words("km_incident_whose_names", "match/leaf.c")
 modes = words("km_mode_names", "match/rule.c")
 otherwise = words("km_otherwise_names", "match/rule.c")
 signals = words("signals", "match/plan.c")
+captures = words("km_capture_names", "collect/capture.c")
 days = words("day_names", "match/calendar.c")
 # What a verb takes besides the members that every step may have.
 TAKES = {"signal": "signal", "raise_limit": "limit"}
@@ -227,6 +228,7 @@ step = obj({
     "do": enum(verbs),
     "timeout": duration(10**8, 600 * S),
     "on_failure": enum(otherwise),
+    "evidence": {"type": "array", "minItems": 1, "uniqueItems": True, "items": enum(captures)},
     "signal": enum(signals),
     "limit": count(1, 2**30),
 }, ["do"], allOf=[

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rules [RULES [SERVICES]]: how long that many rules (5,000) take to load from files, with trust and
- * compilation, and what a second of that many services (1,000) costs once they are in force. */
+/* rules [RULES [SERVICES]]: how long that many rules (5,000) take to load from files, with trust
+ * and compilation, and what a second of that many services (1,000) costs once they are in force. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -29,7 +29,7 @@ static double resident_mib(void)
 	return (double)u.ru_maxrss / 1024;
 }
 
-/* As operators write them: a forecast, a level with 'for', or an event, each with its own bounds. */
+/* As operators write them: a forecast, a level with 'for', an event, each with its own bounds. */
 static const char *const whens[] = {
 	"{\"forecast\": {\"kind\": \"exhaustion\", \"resource\": \"memory\", \"probability\": "
 	"\"%u%%\", \"within\": \"30m\", \"for\": \"1m\"}}",

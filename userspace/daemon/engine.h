@@ -95,6 +95,8 @@ int km_evidence_begin(struct km_engine *e);
 void km_evidence_add(struct km_engine *e, const void *raw, size_t len);
 /* Keeps what led to decision D: evidence/INCIDENT-DECISION.trace and lines in the history. */
 int km_evidence_keep(struct km_engine *e, const struct km_decision *d);
+/* What the step of D wants to be looked at before it is taken: lines of its incident. */
+void km_evidence_capture(struct km_engine *e, const struct km_decision *d);
 /* A descriptor of the trace kept of a decision (0: the first) of an incident, or negative errno. */
 int km_evidence_open(const struct km_engine *e, uint64_t incident_id, uint64_t decision_id);
 

@@ -71,6 +71,9 @@ static int on_decision(struct km_engine *e, const struct km_decision *d)
 	int r = 0;
 
 	e->decisions++;
+	if (d->answer == KM_ANSWER_ACT || d->answer == KM_ANSWER_ASK ||
+	    d->answer == KM_ANSWER_SUGGEST)
+		km_evidence_capture(e, d);
 	if (d->answer == KM_ANSWER_ACT)
 		r = request(e, d);
 	if (r < 0)

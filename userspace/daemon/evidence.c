@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "base/sha256.h"
 #include "base/text.h"
+#include "collect/capture.h"
 #include "daemon/engine.h"
 
 /* A full host's checkpoint, and what comes in KM_EVIDENCE_TICKS. */
@@ -282,6 +283,41 @@ int km_evidence_keep(struct km_engine *e, const struct km_decision *d)
 		return -EBADF;
 	r = keep_trace(e, d);
 	return r < 0 ? r : keep_lines(e, d);
+}
+
+struct capturing {
+	struct km_engine *e;
+	const struct km_decision *d;
+};
+
+/* A line of the incident, as a signal is one. */
+static void capture_cb(void *userdata, const char *file, const char *text)
+{
+	const struct capturing *c = userdata;
+	km_autofree(km_buf_freep) struct km_buf *line = NULL;
+	struct km_json_writer w;
+
+	if (km_buf_new(16 * KM_CAPTURE_BYTES, &line) < 0)
+		return;
+	km_jw_init(&w, line, false);
+	km_jw_object(&w);
+	km_jw_kstring(&w, "type", "captured");
+	km_jw_ku64(&w, "t_ns", c->d->t_ns);
+	km_jw_kstring(&w, "file", file);
+	km_jw_kstring(&w, "text", text);
+	km_jw_end_object(&w);
+	if (km_buf_error(line) == 0)
+		km_history_evidence(c->e->history, c->d->incident_id, c->d->t_ns,
+		                    km_buf_text(line));
+}
+
+void km_evidence_capture(struct km_engine *e, const struct km_decision *d)
+{
+	const struct km_rule *rule = km_rules_get(km_pipeline_rules(e->pipeline), d->rule_key);
+	struct capturing c = { e, d };
+
+	if (e->history && rule && d->step < rule->steps)
+		km_capture(rule->plan[d->step].evidence, d->tgid, capture_cb, &c);
 }
 
 struct finding {

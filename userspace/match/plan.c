@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* "plan": the rungs of the ladder, tried in order. */
 #include "match/compile.h"
+#include "collect/capture.h"
 
 #include <signal.h>
 
@@ -26,6 +27,7 @@ struct step {
 	uint64_t timeout_ns, limit;
 	char signal[16];
 	int on_failure;
+	const cJSON *evidence;
 };
 
 static const struct km_json_field step_fields[] = {
@@ -36,6 +38,7 @@ static const struct km_json_field step_fields[] = {
 	{ "signal", KM_JSON_STRING, false, .offset = offsetof(struct step, signal), .size = 16 },
 	{ "limit", KM_JSON_COUNT, false, .offset = offsetof(struct step, limit), .min = 1,
 	  .max = LIMIT_MAX },
+	{ "evidence", KM_JSON_ARRAY, false, .offset = offsetof(struct step, evidence) },
 	{ "on_failure", KM_JSON_ENUM, false, .offset = offsetof(struct step, on_failure),
 	  .names = km_otherwise_names },
 	{ 0 }
@@ -44,6 +47,33 @@ static const struct km_json_field step_fields[] = {
 static const cJSON *member(const cJSON *obj, const char *key)
 {
 	return cJSON_GetObjectItemCaseSensitive(obj, key);
+}
+
+/* What a restart would wipe out, to be looked at before. */
+static int read_evidence(struct km_compile *c, const cJSON *array, uint32_t *ret)
+{
+	const cJSON *node;
+
+	if (!cJSON_GetArraySize(array))
+		return km_json_fail(c->doc, array, c->err, "name one, or remove it",
+		                    "\"evidence\" is empty");
+	cJSON_ArrayForEach(node, array)
+	{
+		unsigned int i = 0;
+
+		while (i < KM_CAPTURE_MAX &&
+		       !(cJSON_IsString(node) && !strcmp(node->valuestring, km_capture_names[i])))
+			i++;
+		if (i == KM_CAPTURE_MAX)
+			return km_json_fail(c->doc, node, c->err,
+			                    "one of: memory, cpu, io, processes, status, host",
+			                    "this cannot be captured");
+		if (*ret >> i & 1)
+			return km_json_fail(c->doc, node, c->err, "remove one of the two",
+			                    "the same evidence twice");
+		*ret |= 1U << i;
+	}
+	return 0;
 }
 
 /* An argument is there exactly when its verb takes it. */
@@ -109,6 +139,8 @@ static int read_step(struct km_compile *c, const cJSON *obj, struct km_step *ret
 	ret->limit = s.limit;
 	ret->on_failure = (enum km_otherwise)s.on_failure;
 	r = check_arguments(c, obj, ret->verb);
+	if (r >= 0 && s.evidence)
+		r = read_evidence(c, s.evidence, &ret->evidence);
 	if (r >= 0 && ret->verb == KM_NOTIFY)
 		r = check_argument(c, obj, "on_failure", false);
 	if (r >= 0 && ret->verb == KM_SEND_SIGNAL)

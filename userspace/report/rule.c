@@ -2,6 +2,7 @@
 #include "report/request.h"
 
 #include "base/text.h"
+#include "collect/capture.h"
 
 static void ktime(struct km_json_writer *w, const char *key, uint64_t ns)
 {
@@ -143,6 +144,13 @@ static void write_plan(const struct km_rule *r, struct km_json_writer *w)
 		if (s->verb == KM_RAISE_LIMIT)
 			km_jw_ku64(w, "limit", s->limit);
 		ktime(w, "timeout", s->timeout_ns);
+		km_jw_kstring(w, "on_failure", km_otherwise_names[s->on_failure]);
+		km_jw_key(w, "evidence");
+		km_jw_array(w);
+		for (unsigned int k = 0; k < KM_CAPTURE_MAX; k++)
+			if (s->evidence >> k & 1)
+				km_jw_string(w, km_capture_names[k]);
+		km_jw_end_array(w);
 		km_jw_end_object(w);
 	}
 	km_jw_end_array(w);

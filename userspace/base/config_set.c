@@ -66,8 +66,12 @@ int km_config_check_doubles(const struct km_config_build *b)
 {
 	struct km_config_place *p = b->place;
 	char first[100];
-	int r = check_names(b);
+	int r;
 
+	/* no place is made where there is no service */
+	if (!p)
+		return 0;
+	r = check_names(b);
 	if (r < 0)
 		return r;
 	qsort_r(p, b->config->service_count, sizeof(*p), by_match, (void *)b);

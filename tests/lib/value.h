@@ -13,11 +13,11 @@ struct value_record {
 static inline struct km_raw_value *value_make(struct value_record *r, enum km_sig sig,
                                               enum km_entity entity, const char *name, double value)
 {
-	void *bytes = r->bytes;
-	struct km_raw_value *v = bytes;
+	struct km_raw_value *v;
 	size_t len = strlen(name);
 
 	*r = (struct value_record){ 0 };
+	v = (void *)r->bytes;
 	v->hdr.type = KM_RAW_VALUE;
 	v->hdr.size = (uint16_t)((sizeof(*v) + len + 7) & ~(size_t)7);
 	v->hdr.ktime_ns = 5 * KM_NS_PER_S;

@@ -26,8 +26,8 @@ static __always_inline __u64 device_of(struct request *rq)
 	return (__u64)BPF_CORE_READ(disk, major) << 32 | (__u32)BPF_CORE_READ(disk, first_minor);
 }
 
-/* Attached for short windows: a busy device ends a million requests a second. The time a request was
- * made is kept where iostats are on, which is the default. */
+/* Attached for short windows: a busy device ends a million requests a second. The time a request
+ * was made is kept where iostats are on, which is the default. */
 SEC("tp_btf/block_rq_complete")
 int BPF_PROG(km_io, struct request *rq)
 {

@@ -49,7 +49,8 @@ static void every_program_is_in_place(void **state)
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(objects[i].state, "failed") || !strcmp(objects[i].state, "absent"))
 			fail_msg("%s: %s", objects[i].name, objects[i].reason);
-	/* Without a configuration there is no budget for windows; not every host tracks connections. */
+	/* Without a configuration there is no budget for windows; connections are tracked only
+	 * where something asked for it. */
 	for (const struct km_source *s = km_collect_sources(w->collect); s->name; s++)
 		if (!s->available && !s->off && strcmp(s->name, "net.conntrack.used") != 0)
 			fail_msg("%s: %s", s->name, s->reason);

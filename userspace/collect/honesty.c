@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Whether what is told can be trusted: a canary through the kernel proves that the way is open, links
- * are looked at and attached again, and what was lost is said. Whoever decides is more careful
- * until it has been made good. */
+/* Whether what is told can be trusted: a canary through the kernel proves that the way is open,
+ * links are looked at and attached again, and what was lost is said. Whoever decides is more
+ * careful until it has been made good. */
 #include <bpf/bpf.h>
 
 #include "collect/internal.h"
@@ -74,7 +74,7 @@ void km_honesty_seen(struct km_collect *c, const struct kmend_hdr *h)
 		c->canary_seen_ns = h->ktime_ns;
 }
 
-/* One that is not back after a second is not coming; said once, and again with each that follows. */
+/* One that is not back after a second is not coming. Each is judged once. */
 static int judge(struct km_collect *c, uint64_t now)
 {
 	bool back = c->canary_seen_ns >= c->canary_sent_ns;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* TCP sockets of this network namespace by iterator: who waits to be accepted, which local ports are
- * in use. */
+/* TCP sockets of this network namespace by iterator: who waits to be accepted, which local ports
+ * are in use. */
 #include <bpf/bpf.h>
 #include <fcntl.h>
 

@@ -116,7 +116,7 @@ static int say_sum(struct km_collect *c, const struct kmend_sum_key *key, struct
 }
 
 /* Of a window: as many as there would have been in the whole period, had it been like that. The
- * standard error is that of a count that comes by chance, and never says that nothing is certain. */
+ * standard error is that of a count that comes by chance; it is never 0: nothing is certain. */
 static int say_scaled(struct km_collect *c, const struct kmend_sum_key *key,
                       const struct kmend_sum *grew)
 {

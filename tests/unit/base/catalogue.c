@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The catalogue is whole: rules and predictors find each signal by its name, resources by theirs. */
+/* The catalogue is whole: rules and predictors find each signal by its name. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

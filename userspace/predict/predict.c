@@ -390,9 +390,12 @@ static bool make_room(const struct km_predict *p, uint64_t now_ns)
 /* Of a service of which nothing was ever measured nothing is learnt. Without room neither. */
 static void learn(const struct km_predict *p, struct km_predict_input *in)
 {
-	struct km_watch *w = km_table_get(p->watch, &in->service->id);
+	struct km_watch *w;
 
-	if (!in->values || (!w && !measured(in->values)))
+	if (!in->values)
+		return;
+	w = km_table_get(p->watch, &in->service->id);
+	if (!w && !measured(in->values))
 		return;
 	if (!w && km_table_put(p->watch, &in->service->id, &w) < 0 &&
 	    (!make_room(p, in->now_ns) || km_table_put(p->watch, &in->service->id, &w) < 0))

@@ -49,7 +49,7 @@ static int feed(void *userdata, const void *raw, size_t len)
 /* LEVEL(i) percent of the limit at second I. */
 static void run(struct sim *s, const struct leak *l, double (*level)(int i))
 {
-	struct value_record record;
+	struct value_record record = { 0 };
 
 	*s = (struct sim){ .resource = l->resource };
 	assert_int_equal(km_pipeline_new(&s->pipeline), 0);

@@ -17,7 +17,8 @@ struct comparing {
 		enum km_diff_side side;
 	} side[2];
 	uint64_t first_ns;
-	struct km_json_writer *json; /* NULL: text */
+	struct km_json_writer w;
+	bool json; /* else text */
 };
 
 static void km_comparing_clear(struct comparing *c)
@@ -75,7 +76,7 @@ static int play(struct comparing *c, struct km_source *source, struct km_error *
 static void write_entry(struct comparing *c, const struct km_diff_entry *e)
 {
 	const struct km_diff_decision *x = e->old ? e->old : e->new;
-	struct km_json_writer *w = c->json;
+	struct km_json_writer *w = &c->w;
 
 	km_jw_object(w);
 	km_jw_kstring(w, "change", km_diff_names[e->kind]);
@@ -127,7 +128,6 @@ static int tell(struct comparing *c)
 {
 	km_autofree(km_buf_freep) struct km_buf *out = NULL;
 	uint64_t counts[KM_DIFF_KINDS];
-	struct km_json_writer w;
 	int r = km_buf_new(OUT_MAX, &out);
 
 	if (r < 0)
@@ -144,17 +144,17 @@ static int tell(struct comparing *c)
 			        (unsigned long long)counts[KM_DIFF_APPEARED]);
 		return r;
 	}
-	km_jw_init(&w, out, c->cli->format == KM_PRETTY);
-	c->json = &w;
-	km_jw_object(&w);
-	km_jw_ku64(&w, "version", 1);
-	km_jw_key(&w, "changes");
-	km_jw_array(&w);
+	km_jw_init(&c->w, out, c->cli->format == KM_PRETTY);
+	c->json = true;
+	km_jw_object(&c->w);
+	km_jw_ku64(&c->w, "version", 1);
+	km_jw_key(&c->w, "changes");
+	km_jw_array(&c->w);
 	r = km_diff_end(c->diff, entry, c, counts);
-	km_jw_end_array(&w);
+	km_jw_end_array(&c->w);
 	for (int i = 0; i < KM_DIFF_KINDS && r == 0; i++)
-		km_jw_ku64(&w, km_diff_names[i], counts[i]);
-	km_jw_end_object(&w);
+		km_jw_ku64(&c->w, km_diff_names[i], counts[i]);
+	km_jw_end_object(&c->w);
 	if (r == 0)
 		r = km_buf_error(out);
 	if (r == 0)

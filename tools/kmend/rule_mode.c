@@ -156,10 +156,11 @@ static void name_caller(char *out, size_t size)
 static int set_entry(struct changing *c)
 {
 	struct km_modes *m = c->modes;
-	struct km_mode_entry *e = (struct km_mode_entry *)(uintptr_t)km_modes_get(m, c->id), *list;
-	size_t at = m->count;
+	const struct km_mode_entry *found = km_modes_get(m, c->id);
+	size_t at = found ? (size_t)(found - m->entry) : m->count;
+	struct km_mode_entry *e, *list;
 
-	if (!e) {
+	if (!found) {
 		list = reallocarray(m->entry, m->count + 1, sizeof(*list));
 		if (!list)
 			return -ENOMEM;
@@ -168,8 +169,8 @@ static int set_entry(struct changing *c)
 		memmove(&list[at + 1], &list[at], (m->count - at) * sizeof(*list));
 		m->entry = list;
 		m->count++;
-		e = &list[at];
 	}
+	e = &m->entry[at];
 	*e = (struct km_mode_entry){ .mode = (enum km_mode)c->mode, .at_s = (uint64_t)time(NULL) };
 	km_copy(e->id, sizeof(e->id), c->id);
 	km_copy(e->why, sizeof(e->why), c->why);

@@ -16,9 +16,9 @@
 static const char rule[] =
 	"{\"version\":1,\"id\":\"r\",\"summary\":\"s\",\"why\":\"w\",\"owner\":\"o\","
 	"\"maturity\":\"experimental\",\"scope\":{\"services\":[\"web\"]},\"when\":{\"event\":{"
-        "\"is\":"
+	"\"is\":"
 	"\"ended\"}},\"plan\":[{\"do\":\"start\"}],\"verify\":{\"within\":\"5s\",\"that\":{\"up\":"
-        "true}},"
+	"true}},"
 	"\"guard\":{\"mode\":\"suggest\"}}";
 static const char good_test[] =
 	"{\"version\":1,\"tests\":[{\"name\":\"t\",\"events\":[{\"at\":\"5s\",\"is\":\"ended\"}],"

@@ -290,7 +290,7 @@ static void judge(void *userdata, const struct km_diff_entry *e)
 		assert_true(listed(j->old, e->old->t_ns, &e->old->what));
 	if (e->new)
 		assert_true(listed(j->new, e->new->t_ns, &e->new->what));
-	if (e->kind == KM_DIFF_MOVED) {
+	if (e->old && e->new) {
 		assert_memory_equal(&e->old->what, &e->new->what, sizeof(e->old->what));
 		assert_int_not_equal(e->old->t_ns, e->new->t_ns);
 		assert_int_equal(e->kind, KM_DIFF_MOVED);

@@ -28,10 +28,10 @@ enum { NR_CLONE = 56, NR_FORK = 57, NR_VFORK = 58, NR_CLONE3 = 435 };
 #define SYSCALL_NUMBER(regs) BPF_CORE_READ(regs, orig_ax)
 #elif defined(__TARGET_ARCH_arm64)
 enum { NR_CLONE = 220, NR_FORK = 220, NR_VFORK = 220, NR_CLONE3 = 435 };
-struct pt_regs___arm64 {
+struct pt_regs___number {
 	int syscallno;
 } __attribute__((preserve_access_index));
-#define SYSCALL_NUMBER(regs) BPF_CORE_READ((struct pt_regs___arm64 *)(regs), syscallno)
+#define SYSCALL_NUMBER(regs) BPF_CORE_READ((struct pt_regs___number *)(regs), syscallno)
 #endif
 
 /* EAGAIN is everyday for who does not block; from fork it means no more tasks. */

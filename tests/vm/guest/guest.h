@@ -20,6 +20,7 @@
 #define GUEST_GROUP       "/sys/fs/cgroup/case"
 #define GUEST_BYTES_MAX   (64UL << 20)       /* memory.max of it */
 #define GUEST_TASKS_MAX   40                 /* pids.max */
+#define GUEST_BULK_BYTES  65536              /* of the bulk ring: small, so that it can be filled */
 #define GUEST_PATIENCE_NS (30 * KM_NS_PER_S) /* emulation is slow, and two guests run at once */
 
 struct guest {
@@ -40,7 +41,8 @@ struct guest_case {
 
 /* Each ends with a row without a name. */
 extern const struct guest_case guest_process[], guest_memory[], guest_network[], guest_peers[],
-	guest_storage[], guest_host[], guest_pressure[], guest_sched[], guest_windows[];
+	guest_storage[], guest_host[], guest_pressure[], guest_sched[], guest_windows[],
+	guest_honesty[];
 
 typedef bool (*guest_match)(const void *raw, uint64_t key);
 

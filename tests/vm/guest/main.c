@@ -9,7 +9,8 @@
 
 static const struct guest_case *const all[] = { guest_process,  guest_memory,  guest_network,
 	                                        guest_peers,    guest_storage, guest_host,
-	                                        guest_pressure, guest_sched,   guest_windows };
+	                                        guest_pressure, guest_sched,   guest_windows,
+	                                        guest_honesty };
 
 static const struct guest_case *find(const char *name)
 {
@@ -115,7 +116,7 @@ static int start(struct guest *g)
 	static const struct km_config config = {
 		.settings = { .sample_period_ns = 300 * KM_NS_PER_MS, .signal_budget_ppm = 100000 }
 	};
-	struct km_collect_opts opts = { .config = &config };
+	struct km_collect_opts opts = { .config = &config, .bulk_bytes = GUEST_BULK_BYTES };
 	int r;
 
 	g->early = GUEST_CHILD(pause());

@@ -97,8 +97,11 @@ static bool about(uint64_t value, uint64_t bytes)
 
 static const struct kmend_task *task_with(struct guest *g, void (*holds)(void))
 {
-	uint32_t pid = GUEST_CHILD(guest_enter_group(); holds(); pause());
-	const struct kmend_task *t = guest_wait_settled(g, KMEND_TASK, task_of, pid);
+	uint32_t pid = GUEST_CHILD(guest_enter_group(); holds(); raise(SIGSTOP));
+	const struct kmend_task *t;
+
+	waitpid((pid_t)pid, NULL, WUNTRACED); /* it holds all of it */
+	t = guest_wait_settled(g, KMEND_TASK, task_of, pid);
 
 	guest_end(pid);
 	return t;

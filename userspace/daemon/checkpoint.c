@@ -13,6 +13,9 @@
 /* 2,048 services with all rows, and 32 MiB of rules. */
 #define CHECKPOINT_MAX (64 * 1024 * 1024)
 
+/* So much is gathered before it is written: a host of some services is one call. */
+#define PIECE_BYTES (128 * 1024)
+
 /* Two files that are written in turn, in place: one is always whole, and nothing is renamed or
  * truncated on the way from a death to a restart. */
 #define SLOTS 2
@@ -35,12 +38,6 @@ static void boot_id(char ret[static 40])
 		ret[0] = '\0';
 }
 
-static int add_cb(void *userdata, const void *raw, size_t len)
-{
-	km_buf_add(userdata, raw, len);
-	return km_buf_error(userdata);
-}
-
 /* Slot I, opened once; the directory may be of another user by the time it is written. */
 static int open_slot(struct km_engine *e, unsigned int i)
 {
@@ -51,48 +48,73 @@ static int open_slot(struct km_engine *e, unsigned int i)
 	return e->slot_fd[i] < 0 ? -errno : e->slot_fd[i];
 }
 
-/* Head and rows at the beginning of the file; what is left behind them of a longer one does not
- * count. */
-static int write_slot(int fd, const struct checkpoint_head *head, const struct km_buf *rows)
-{
-	struct iovec piece[2] = {
-		{ .iov_base = (void *)head, .iov_len = sizeof(*head) },
-		{ .iov_base = rows->data, .iov_len = rows->len },
-	};
-	ssize_t n = pwritev(fd, piece, 2, 0);
+/* A checkpoint on its way to the disk. */
+struct writer {
+	int fd;
+	struct checkpoint_head head;
+	struct km_buf *rows; /* those that are not in the file yet */
+};
 
+/* The rows so far go behind what is there; with HEAD also the head, in one call where it can be. */
+static int put(struct writer *w, bool head)
+{
+	size_t first = head && w->head.len == 0 ? sizeof(w->head) : 0, len = w->rows->len;
+	struct iovec piece[2] = {
+		{ .iov_base = &w->head, .iov_len = first },
+		{ .iov_base = w->rows->data, .iov_len = len },
+	};
+	off_t at = first ? 0 : (off_t)(sizeof(w->head) + w->head.len);
+	ssize_t n;
+
+	w->head.crc = (uint32_t)crc32(w->head.crc, (const Bytef *)w->rows->data, (uInt)len);
+	w->head.len += len;
+	n = pwritev(w->fd, piece, 2, at);
+	if (n >= 0 && head && !first && (size_t)n == len)
+		n = pwrite(w->fd, &w->head, first = sizeof(w->head), 0) + (ssize_t)len;
+	km_buf_reset(w->rows);
 	if (n < 0)
 		return -errno;
-	return (size_t)n == sizeof(*head) + rows->len ? 0 : -ENOSPC;
+	return (size_t)n == first + len ? 0 : -ENOSPC;
+}
+
+static int add_cb(void *userdata, const void *raw, size_t len)
+{
+	struct writer *w = userdata;
+	int r = w->head.len + w->rows->len + len > CHECKPOINT_MAX ? -E2BIG : 0;
+
+	if (r == 0 && w->rows->len + len > PIECE_BYTES)
+		r = put(w, false);
+	km_buf_add(w->rows, raw, len);
+	return r ? r : km_buf_error(w->rows);
 }
 
 int km_checkpoint_write(struct km_engine *e)
 {
-	struct checkpoint_head head = { .magic = CHECKPOINT_MAGIC };
-	int r = 0, fd;
+	struct writer w = { .head = { .magic = CHECKPOINT_MAGIC, .sequence = e->checkpoints + 1 } };
+	int r = 0;
 
 	e->checkpoint_ns = km_pipeline_now_ns(e->pipeline);
 	e->dirty = false;
 	if (e->d->engine_fd < 0)
 		return -EBADF;
-	fd = open_slot(e, e->checkpoints % SLOTS);
-	if (fd < 0)
-		return fd;
+	w.fd = open_slot(e, e->checkpoints % SLOTS);
+	if (w.fd < 0)
+		return w.fd;
 	if (!e->rows)
-		r = km_buf_new(CHECKPOINT_MAX, &e->rows);
+		r = km_buf_new(PIECE_BYTES + KM_RAW_MAX, &e->rows);
 	if (r < 0)
 		return r;
-	km_buf_reset(e->rows);
-	r = km_pipeline_save_rows(e->pipeline, add_cb, e->rows);
-	if (r < 0)
-		return r;
+	w.rows = e->rows;
+	km_buf_reset(w.rows);
 	if (!e->boot_id[0])
 		boot_id(e->boot_id);
-	memcpy(head.boot_id, e->boot_id, sizeof(head.boot_id));
-	head.sequence = ++e->checkpoints;
-	head.len = e->rows->len;
-	head.crc = (uint32_t)crc32(0, (const Bytef *)e->rows->data, (uInt)e->rows->len);
-	return write_slot(fd, &head, e->rows);
+	memcpy(w.head.boot_id, e->boot_id, sizeof(w.head.boot_id));
+	r = km_pipeline_save_rows(e->pipeline, add_cb, &w);
+	if (r == 0)
+		r = put(&w, true);
+	/* One that failed is written over by the next, the whole one stays. */
+	e->checkpoints += r == 0;
+	return r;
 }
 
 /* The rows in slot I if they are whole and of this boot, with their sequence. */

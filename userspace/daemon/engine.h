@@ -50,7 +50,7 @@ struct km_engine {
 	unsigned int recent_ticks;
 	uint64_t recent_count; /* checkpoints made in memory */
 	struct km_evidence_kept kept[KM_EVIDENCE_KEPT];
-	struct km_buf *rows;              /* scratch: a checkpoint */
+	struct km_buf *rows;              /* scratch: a piece of a checkpoint */
 	int slot_fd[2];                   /* its files, 0: not open yet */
 	uint64_t checkpoints;             /* sequence of the newest */
 	uint64_t checkpoint_ns;           /* of the last one on disk */

@@ -120,7 +120,7 @@ TIME = whole("([01][0-9]|2[0-3]):[0-5][0-9]")
 LONGER = duration(10**6, 30 * DAY)
 
 events = words("km_event_names", "attribute/attribute.c")[1:]
-states = words("km_service_state_names", "attribute/attribute.c")[1:]
+states = words("km_cond_state_names", "match/leaf.c")
 signals_rows = catalogue()
 resources = [row[2] for row in signals_rows if row[2]]
 entities = words("km_entity_names", "base/catalogue.c")
@@ -179,12 +179,17 @@ ONE_BOUND = [
 ]
 
 
+def obj_with(key, values):
+    return {"required": [key], "properties": {key: {"enum": values}}}
+
+
 def excludes(op, values):
     """Of VALUES of OP's "is" only one can be said in one "all"."""
     def item(value):
         return {"required": [op], "properties": {op: has("is", value)}}
+    one_of = {"required": [op], "properties": {op: obj_with("is", values)}}
     return [{"if": {"contains": item(value)},
-             "then": {"items": {"if": {"required": [op]}, "then": item(value)}}} for value in values]
+             "then": {"items": {"if": one_of, "then": item(value)}}} for value in values]
 
 
 conditions = {
@@ -219,7 +224,8 @@ conditions = {
                  allOf=[{"oneOf": [{"required": ["resource"]}, {"required": ["signal"]}]}] + bounds()),
     "incident": obj({"of": enum(whose), "for": LONGER}, ["of"]),
     "all": {"type": "array", "minItems": 1, "items": ref("condition"),
-            "allOf": excludes("event", events) + excludes("state", states)},
+            "allOf": excludes("event", events) +
+            excludes("state", states[:2]) + excludes("state", states[2:])},
     "any": {"type": "array", "minItems": 1, "items": ref("condition")},
     "not": ref("condition"),
 }
@@ -249,6 +255,7 @@ verify = {"oneOf": [
             "up": {"const": True},
             "up_for": duration(10**6, DAY),
             "forecast_gone": {"const": True},
+            "healthy": {"const": True},
             "no_end": {"const": True},
             "below": obj({"resource": ref("resource"), "share": {"allOf": [SHARE, {"not": ZERO}]}},
                          ["resource", "share"]),

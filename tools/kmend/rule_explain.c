@@ -104,7 +104,7 @@ static void say_condition(const struct km_cond *c, char *out, size_t size)
 		say_event(c, text, sizeof(text));
 		break;
 	case KM_COND_STATE:
-		snprintf(text, sizeof(text), "it is %s", km_service_state_names[c->state]);
+		snprintf(text, sizeof(text), "it is %s", km_cond_state_names[c->state - KM_IS_UP]);
 		break;
 	case KM_COND_LEVEL:
 		say_level(c, text, sizeof(text));

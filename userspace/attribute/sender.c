@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Who sends signals to a service: by process number, parentage and cgroup, as the kernel says them. */
+/* Who sends signals to a service: by process number, parentage and cgroup, as the kernel says. */
 #include "attribute/state.h"
 
 const char *const km_sender_names[KM_SENDER_MAX + 1] = {

@@ -14,7 +14,8 @@
 /* Strings of one command, and bytes of one of them, terminator included. */
 #define KM_ARGV_MAX 64
 #define KM_ARG_MAX  4096
-/* Labels of one service, and bytes of a name or value, terminator included: as much as people read. */
+/* Labels of one service, and bytes of a name or value, terminator included: as much as people
+ * read. */
 #define KM_LABELS_MAX 16
 #define KM_LABEL_MAX  64
 /* Services that one needs directly. */

@@ -254,7 +254,7 @@ static uint64_t intent_until(const struct km_move *m)
 {
 	const struct km_ending *last = m->service ? &m->service->last : NULL;
 
-	if (!is_down(m) || !m->d->config || !last->signal)
+	if (!last || !is_down(m) || !m->d->config || !last->signal)
 		return 0;
 	if (last->sender != KM_SENDER_OPERATOR && last->sender != KM_SENDER_SUPERVISOR)
 		return 0;

@@ -7,7 +7,7 @@
 #include "decide/internal.h"
 
 /* Of one host: fewer fail together by chance only where they need one another. */
-#define STORM_SERVICES 10
+#define STORM_SERVICES 10U
 #define STORM_NS       (10 * KM_NS_PER_S)
 /* Without another failure for so long it is over. */
 #define CALM_NS (60 * KM_NS_PER_S)

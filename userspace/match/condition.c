@@ -60,7 +60,8 @@ static int refuse_contradiction(struct tree *t, const cJSON *array, const struct
 
 		if (!event && child->op != KM_COND_STATE)
 			continue;
-		if (*first && ((*first)->event != child->event || (*first)->state != child->state))
+		if (*first && (event ? (*first)->event != child->event
+		                     : km_cond_states_differ((*first)->state, child->state)))
 			return km_json_fail(
 				t->c->doc, cJSON_GetArrayItem(array, (int)i), t->c->err,
 				"use \"any\", or count events one rule each",

@@ -58,9 +58,11 @@ static const struct km_json_field event_fields[] = {
 	{ 0 }
 };
 
+const char *const km_cond_state_names[KM_COND_STATE_MAX] = { "up", "down", "healthy", "unhealthy" };
+
 static const struct km_json_field state_fields[] = {
 	/* [0] is "unknown": what is not measured is no condition */
-	{ "is", KM_JSON_ENUM, true, LEAF(is), .names = km_service_state_names + 1 },
+	{ "is", KM_JSON_ENUM, true, LEAF(is), .names = km_cond_state_names },
 	FOR,
 	{ 0 }
 };

@@ -53,6 +53,24 @@ enum km_end_how {
 extern const char *const km_end_how_names[KM_END_MAX + 1];
 
 /* One node of the tree, in pre-order; CHILDREN follow it directly. */
+/* What "state" may say: of the service's life, or of its health. */
+enum km_cond_state {
+	KM_IS_UP = KM_SERVICE_UP,
+	KM_IS_DOWN = KM_SERVICE_DOWN,
+	KM_IS_HEALTHY,
+	KM_IS_UNHEALTHY,
+	KM_COND_STATE_MAX
+};
+
+/* Without the first, "unknown": what is not measured is no condition. */
+extern const char *const km_cond_state_names[KM_COND_STATE_MAX];
+
+/* Both are of life, or both of health: only one of them can hold. */
+static inline bool km_cond_states_differ(int a, int b)
+{
+	return a != b && (a >= KM_IS_HEALTHY) == (b >= KM_IS_HEALTHY);
+}
+
 struct km_cond {
 	enum km_cond_op op;
 	unsigned int line;     /* in the rule's file */
@@ -67,7 +85,7 @@ struct km_cond {
 	int event;          /* EVENT: enum km_event */
 	int how;            /* EVENT ended: enum km_end_how */
 	uint32_t count;     /* EVENT: at least so many within the window, 1 by default */
-	int state;          /* STATE: enum km_service_state */
+	int state;          /* STATE: enum km_cond_state */
 	uint64_t for_ns;    /* STATE, LEVEL, FORECAST: true without a break for so long */
 	double above;       /* LEVEL: more than this, or less if BELOW */
 	double until;       /* LEVEL: ... and then until it is past this; < 0: no hysteresis */
@@ -103,6 +121,7 @@ struct km_verify_spec {
 	bool forecast_gone; /* the forecast that spoke is no longer in force */
 	int below_resource; /* KM_RESOURCE_MAX: not asked */
 	double below;       /* share of the limit */
+	bool healthy;       /* its health checks say so */
 	bool no_end;        /* did not end again (unasked) since */
 	bool none;          /* nothing can be measured: the verdict is "not measured" */
 };

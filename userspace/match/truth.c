@@ -89,10 +89,24 @@ static enum km_truth of_incident(const struct km_cond *c, const struct km_match_
 	return truth(in->incident_open(in, (enum km_incident_whose)c->of));
 }
 
+static enum km_truth of_health(const struct km_cond *c, const struct km_match_input *in)
+{
+	const struct km_service *s = in->service;
+	enum km_health is = c->state == KM_IS_HEALTHY ? KM_HEALTHY : KM_UNHEALTHY;
+
+	if (s->health == KM_HEALTH_UNKNOWN)
+		return KM_NOT_MEASURED;
+	if (s->health != is || in->now_ns < s->health_ns)
+		return KM_FALSE;
+	return truth(in->now_ns - s->health_ns >= c->for_ns);
+}
+
 static enum km_truth of_state(const struct km_cond *c, const struct km_match_input *in)
 {
 	const struct km_service *s = in->service;
 
+	if (c->state >= KM_IS_HEALTHY)
+		return of_health(c, in);
 	if (s->state == KM_SERVICE_UNKNOWN)
 		return KM_NOT_MEASURED;
 	if ((int)s->state != c->state || in->now_ns < s->since_ns)

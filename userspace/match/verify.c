@@ -21,13 +21,14 @@ static const struct km_json_field verify_fields[] = {
 };
 
 struct that {
-	bool up, forecast_gone, no_end;
+	bool up, healthy, forecast_gone, no_end;
 	uint64_t up_for_ns;
 	const cJSON *below;
 };
 
 static const struct km_json_field that_fields[] = {
 	{ "up", KM_JSON_BOOL, false, .offset = offsetof(struct that, up) },
+	{ "healthy", KM_JSON_BOOL, false, .offset = offsetof(struct that, healthy) },
 	{ "up_for", KM_JSON_DURATION, false, .offset = offsetof(struct that, up_for_ns),
 	  .min = KM_NS_PER_MS, .max = VERIFY_MAX_NS },
 	{ "forecast_gone", KM_JSON_BOOL, false, .offset = offsetof(struct that, forecast_gone) },
@@ -118,6 +119,7 @@ static int read_that(struct km_compile *c, const cJSON *obj)
 	v->up_for_ns = t.up_for_ns;
 	v->forecast_gone = t.forecast_gone;
 	v->no_end = t.no_end;
+	v->healthy = t.healthy;
 	if (!obj->child)
 		return km_json_fail(c->doc, obj, c->err, "like {\"up\": true}",
 		                    "nothing is asked for, every repair would have helped");

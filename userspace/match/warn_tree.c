@@ -63,7 +63,7 @@ static bool state_after(const struct km_cond *event, const struct km_cond *state
 
 	if (event->op != KM_COND_EVENT || state->op != KM_COND_STATE || (!ended && !started))
 		return true;
-	return state->state == after && state->for_ns == 0;
+	return state->state >= KM_IS_HEALTHY || (state->state == after && state->for_ns == 0);
 }
 
 static bool ends_differ(const struct km_cond *a, const struct km_cond *b)
@@ -79,7 +79,7 @@ static bool ends_differ(const struct km_cond *a, const struct km_cond *b)
 static bool exclude(const struct km_cond *a, const struct km_cond *b)
 {
 	if (a->op == KM_COND_STATE && b->op == KM_COND_STATE)
-		return a->state != b->state;
+		return km_cond_states_differ(a->state, b->state);
 	if (a->op == KM_COND_EVENT && b->op == KM_COND_EVENT)
 		return a->event != b->event || ends_differ(a, b);
 	if (same_level(a, b))
@@ -93,7 +93,7 @@ static bool exhaust(const struct km_cond *a, const struct km_cond *b)
 	if (a->for_ns || b->for_ns)
 		return false;
 	if (a->op == KM_COND_STATE && b->op == KM_COND_STATE)
-		return a->state != b->state;
+		return km_cond_states_differ(a->state, b->state);
 	if (same_level(a, b))
 		return a->below ? a->above > b->above : b->above > a->above;
 	return false;

@@ -90,7 +90,7 @@ static void write_cond(const struct km_cond *c, struct km_json_writer *w)
 		ktime(w, "within", c->within_ns);
 		break;
 	case KM_COND_STATE:
-		km_jw_kstring(w, "state", km_service_state_names[c->state]);
+		km_jw_kstring(w, "state", km_cond_state_names[c->state - KM_IS_UP]);
 		break;
 	case KM_COND_LEVEL:
 		km_jw_kstring(w, "signal", km_catalogue[c->signal].name);
@@ -181,6 +181,7 @@ static void write_verify(const struct km_verify_spec *s, struct km_json_writer *
 	km_jw_kbool(w, "up", s->up);
 	ktime(w, "up_for", s->up_for_ns);
 	km_jw_kbool(w, "forecast_gone", s->forecast_gone);
+	km_jw_kbool(w, "healthy", s->healthy);
 	km_jw_kbool(w, "no_end", s->no_end);
 	if (s->below_resource >= 0 && s->below_resource < KM_RESOURCE_MAX) {
 		km_jw_kstring(w, "below_resource", km_resource_names[s->below_resource]);

@@ -48,6 +48,21 @@ static enum km_truth no_end(const struct km_verify_asked *a)
 	return KM_NOT_MEASURED;
 }
 
+static bool asks_healthy(const struct km_verify_spec *spec)
+{
+	return spec->healthy;
+}
+
+/* Only results since the outcome count: a start has made the old ones unknown. */
+static enum km_truth is_healthy(const struct km_verify_asked *a)
+{
+	const struct km_service *s = a->in->service;
+
+	if (s->health == KM_HEALTH_UNKNOWN)
+		return KM_NOT_MEASURED;
+	return s->health == KM_HEALTHY ? KM_TRUE : KM_FALSE;
+}
+
 static bool asks_forecast(const struct km_verify_spec *spec)
 {
 	return spec->forecast_gone;
@@ -84,6 +99,7 @@ static enum km_truth is_below(const struct km_verify_asked *a)
 
 const struct km_condition km_verify_conditions[KM_VERIFY_CONDITIONS] = {
 	{ "up", asks_up, is_up },
+	{ "healthy", asks_healthy, is_healthy },
 	{ "no end", asks_no_end, no_end },
 	{ "forecast gone", asks_forecast, forecast_gone },
 	{ "level below", asks_below, is_below },

@@ -40,7 +40,7 @@ struct km_condition {
 	enum km_truth (*holds)(const struct km_verify_asked *a);
 };
 
-#define KM_VERIFY_CONDITIONS 4
+#define KM_VERIFY_CONDITIONS 5
 extern const struct km_condition km_verify_conditions[KM_VERIFY_CONDITIONS];
 
 /* It ended since the outcome, and nobody had asked for it. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* A hundred services that die of one: the cause first, never too much at a time, all back in time. */
+/* A hundred services that die of one: the cause first, never too much at a time, all back in time.
+ */
 #include <stdio.h>
 
 #include "world.h"

@@ -161,6 +161,26 @@ static void a_state_that_is_not_known_is_neither(void **state)
 	world_free(&w);
 }
 
+static void health_has_its_own_time(void **state)
+{
+	struct km_rule *r =
+		rule_with(NULL, "{\"state\":{\"is\":\"unhealthy\",\"for\":\"5s\"}}", NULL);
+	struct world w;
+
+	(void)state;
+	world_new(&w);
+	w.service.state = KM_SERVICE_UP;
+	assert_int_equal(ask(&w, r, T0), KM_NOT_MEASURED);
+	w.service.health = KM_HEALTHY;
+	assert_int_equal(ask(&w, r, T0), KM_FALSE);
+	w.service.health = KM_UNHEALTHY;
+	w.service.health_ns = T0;
+	assert_int_equal(ask(&w, r, T0 + 4 * KM_NS_PER_S), KM_FALSE);
+	assert_int_equal(ask(&w, r, T0 + 5 * KM_NS_PER_S), KM_TRUE);
+	km_rule_free(r);
+	world_free(&w);
+}
+
 /* DOWN and FILES_90 take each of the three values. */
 static void set_both(struct world *w, enum km_truth down, enum km_truth files)
 {
@@ -281,6 +301,7 @@ int main(void)
 		cmocka_unit_test(a_refused_forecast_is_false_and_an_unmeasured_one_is_neither),
 		cmocka_unit_test(a_crash_loop_speaks_by_its_probability),
 		cmocka_unit_test(a_level_speaks_above_its_share_of_the_limit),
+		cmocka_unit_test(health_has_its_own_time),
 		cmocka_unit_test(a_state_that_is_not_known_is_neither),
 		cmocka_unit_test(combinations_follow_the_three_valued_tables),
 		cmocka_unit_test(unless_silences_a_rule_also_when_it_is_not_measured),

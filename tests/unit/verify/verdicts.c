@@ -21,6 +21,32 @@ static void up_for_helps_when_it_has_been_up_for_so_long(void **state)
 	expect_nothing(l);
 }
 
+static void a_service_is_helped_when_its_checks_say_so(void **state)
+{
+	struct look *l = *state;
+
+	l->rule->verify.healthy = true;
+	begin(l);
+	look_at(l, SECOND);
+	expect_nothing(l);
+	l->service.health = KM_HEALTHY;
+	look_at(l, 2 * SECOND);
+	assert_string_equal(expect(l, KM_HELPED)->reason, "held: healthy");
+}
+
+static void one_whose_checks_still_fail_was_not(void **state)
+{
+	struct look *l = *state;
+
+	l->rule->verify.healthy = true;
+	l->service.health = KM_UNHEALTHY;
+	begin(l);
+	look_at(l, 19 * SECOND);
+	expect_nothing(l);
+	look_at(l, 20 * SECOND);
+	assert_string_equal(expect(l, KM_DID_NOT_HELP)->reason, "did not hold: healthy");
+}
+
 static void time_up_before_the_outcome_does_not_count(void **state)
 {
 	struct look *l = *state;
@@ -378,6 +404,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		verify_test(up_for_helps_when_it_has_been_up_for_so_long),
+		verify_test(a_service_is_helped_when_its_checks_say_so),
+		verify_test(one_whose_checks_still_fail_was_not),
 		verify_test(time_up_before_the_outcome_does_not_count),
 		verify_test(a_service_that_ends_again_was_not_helped),
 		verify_test(an_end_that_kmend_asked_for_is_no_verdict),

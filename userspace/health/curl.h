@@ -7,13 +7,15 @@
 
 #include <curl/curl.h>
 
-#define KM_CURL_FUNCTIONS(F)                                                                     \
-	F(global_init)                                                                           \
-	F(global_cleanup)                                                                        \
-	F(getdate) F(slist_append) F(slist_free_all) F(easy_init) F(easy_cleanup) F(easy_setopt) \
-		F(easy_getinfo) F(easy_strerror) F(multi_init) F(multi_cleanup) F(multi_setopt)  \
-			F(multi_assign) F(multi_info_read) F(multi_socket_action)                \
-				F(multi_add_handle) F(multi_remove_handle)
+#define KM_CURL_FUNCTIONS(F)                                                                       \
+	F(global_init)                                                                             \
+	F(global_cleanup)                                                                          \
+	F(getdate)                                                                                 \
+	F(slist_append)                                                                            \
+	F(slist_free_all)                                                                          \
+	F(easy_init) F(easy_cleanup) F(easy_setopt) F(easy_getinfo) F(easy_strerror) F(multi_init) \
+		F(multi_cleanup) F(multi_setopt) F(multi_assign) F(multi_info_read)                \
+			F(multi_socket_action) F(multi_add_handle) F(multi_remove_handle)
 
 #define KM_CURL_MEMBER(name) __typeof__(curl_##name) *name;
 

@@ -4,17 +4,37 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
 
 #define LIBRARY "libcurl.so.4" /* the same since 2006 */
 
+#define FUNCTION(name)                                        \
+	{                                                     \
+		"curl_" #name, offsetof(struct km_curl, name) \
+	}
+
+static const struct {
+	const char *name;
+	size_t at;
+} functions[] = {
+	FUNCTION(global_init),         FUNCTION(global_cleanup),   FUNCTION(getdate),
+	FUNCTION(slist_append),        FUNCTION(slist_free_all),   FUNCTION(easy_init),
+	FUNCTION(easy_cleanup),        FUNCTION(easy_setopt),      FUNCTION(easy_getinfo),
+	FUNCTION(easy_strerror),       FUNCTION(multi_init),       FUNCTION(multi_cleanup),
+	FUNCTION(multi_setopt),        FUNCTION(multi_assign),     FUNCTION(multi_info_read),
+	FUNCTION(multi_socket_action), FUNCTION(multi_add_handle), FUNCTION(multi_remove_handle),
+};
+
 static bool find_all(struct km_curl *c)
 {
-#define FIND(name)                                  \
-	c->name = dlsym(c->library, "curl_" #name); \
-	if (!c->name)                               \
-		return false;
-	KM_CURL_FUNCTIONS(FIND)
-#undef FIND
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
+		void *f = dlsym(c->library, functions[i].name);
+
+		if (!f)
+			return false;
+		memcpy((char *)c + functions[i].at, &f, sizeof(f));
+	}
 	return true;
 }
 

@@ -7,22 +7,29 @@
 
 #include <curl/curl.h>
 
-#define KM_CURL_FUNCTIONS(F)                                                                       \
-	F(global_init)                                                                             \
-	F(global_cleanup)                                                                          \
-	F(getdate)                                                                                 \
-	F(slist_append)                                                                            \
-	F(slist_free_all)                                                                          \
-	F(easy_init) F(easy_cleanup) F(easy_setopt) F(easy_getinfo) F(easy_strerror) F(multi_init) \
-		F(multi_cleanup) F(multi_setopt) F(multi_assign) F(multi_info_read)                \
-			F(multi_socket_action) F(multi_add_handle) F(multi_remove_handle)
-
-#define KM_CURL_MEMBER(name) __typeof__(curl_##name) *name;
+#define KM_CURL(name) __typeof__(curl_##name) *name
 
 /* curl_NAME() as ->NAME(). */
 struct km_curl {
 	void *library;
-	KM_CURL_FUNCTIONS(KM_CURL_MEMBER)
+	KM_CURL(global_init);
+	KM_CURL(global_cleanup);
+	KM_CURL(getdate);
+	KM_CURL(slist_append);
+	KM_CURL(slist_free_all);
+	KM_CURL(easy_init);
+	KM_CURL(easy_cleanup);
+	KM_CURL(easy_setopt);
+	KM_CURL(easy_getinfo);
+	KM_CURL(easy_strerror);
+	KM_CURL(multi_init);
+	KM_CURL(multi_cleanup);
+	KM_CURL(multi_setopt);
+	KM_CURL(multi_assign);
+	KM_CURL(multi_info_read);
+	KM_CURL(multi_socket_action);
+	KM_CURL(multi_add_handle);
+	KM_CURL(multi_remove_handle);
 };
 
 /* -ENOENT: it is not installed, or another version. */

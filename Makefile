@@ -51,8 +51,9 @@ all: $(O)/kmendd $(O)/kmend
 ## help: what can be made
 help:
 	@sed -n 's/^## //p' Makefile tests/bench/bench.mk tests/fuzz/fuzz.mk \
-		tests/coverage/coverage.mk tests/valgrind/valgrind.mk tests/mutation/mutation.mk tests/vm/vm.mk tests/eval/eval.mk \
-		tools/packaging/install.mk tools/lint/lint.mk 2>/dev/null | \
+		tests/coverage/coverage.mk tests/valgrind/valgrind.mk tests/mutation/mutation.mk \
+		tests/vm/vm.mk tests/eval/eval.mk tools/packaging/install.mk \
+		tools/lint/lint.mk 2>/dev/null | \
 		awk -F': ' '{ printf "  %-14s %s\n", $$1, $$2 }'
 
 ## deps: install what is missing from Debian's packages (root)
@@ -125,8 +126,8 @@ signals-page: $(O)/tests/lib/catalogue_page
 clean:
 	rm -rf $(O)
 
--include tests/bench/bench.mk tests/fuzz/fuzz.mk tests/coverage/coverage.mk tests/mutation/mutation.mk \
-	tests/valgrind/valgrind.mk tests/vm/vm.mk tests/eval/eval.mk
+-include tests/bench/bench.mk tests/fuzz/fuzz.mk tests/coverage/coverage.mk \
+	tests/mutation/mutation.mk tests/valgrind/valgrind.mk tests/vm/vm.mk tests/eval/eval.mk
 -include tools/packaging/install.mk tools/lint/lint.mk
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 

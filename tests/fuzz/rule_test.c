@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any text as the tests of a rule; those that can be read are run, the long ones not to their end. */
+/* Any text as the tests of a rule; those that can be read are run, long ones not to their end. */
 #include "review/test.h"
 
 /* Passes of one test that the fuzzer has time for. */

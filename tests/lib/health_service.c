@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* health_service [PORT]: a service that answers "HTTP/1.1 200" on 127.0.0.1:PORT and says
- * WATCHDOG=1 each 200 ms, until SIGUSR1: then it lives on and does neither. Without PORT it only lives. */
+ * WATCHDOG=1 each 200 ms, until SIGUSR1: then it lives on and does neither. Without PORT it only
+ * lives. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>

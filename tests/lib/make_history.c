@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* make_history FILE SECONDS: a trace of 20 services, each told of by 16 signals a second: nine levels
- * with limits (with descriptors from the task), four parts of memory, three counts. One of them leaks
- * and is ended by the OOM killer each ten minutes. For measuring how fast history is replayed. */
+/* make_history FILE SECONDS: a trace of 20 services, each told of by 16 signals a second: nine
+ * levels with limits (with descriptors from the task), four parts of memory, three counts. One of
+ * them leaks and is ended by the OOM killer each ten minutes. For measuring how fast history is
+ * replayed. */
 #include <fcntl.h>
 #include <stdio.h>
 

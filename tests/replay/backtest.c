@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A back-test with the rules of the recording: each word of the live run again. With other rules the
- * host goes its recorded way. */
+/* A back-test with the rules of the recording: each word of the live run again. With other rules
+ * the host goes its recorded way. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>

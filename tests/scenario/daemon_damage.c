@@ -35,14 +35,12 @@ static void a_hanging_engine_ends_the_daemon_and_the_service_lives(void **state)
 /* Writes BYTE at AT into both checkpoints; how many there are. */
 static unsigned int change(off_t at, char byte)
 {
+	static const char *const paths[] = { CHECKPOINT "0", CHECKPOINT "1" };
 	unsigned int n = 0;
 
-	for (char slot = '0'; slot <= '1'; slot++) {
-		char path[] = CHECKPOINT "0";
-		int fd;
+	for (size_t i = 0; i < KM_ARRAY_SIZE(paths); i++) {
+		int fd = open(paths[i], O_RDWR | O_CLOEXEC);
 
-		path[sizeof(path) - 2] = slot;
-		fd = open(path, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
 			continue;
 		n += pwrite(fd, &byte, 1, at) == 1;

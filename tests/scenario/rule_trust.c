@@ -249,8 +249,8 @@ static void openssl(const char *const *argv)
 	assert_int_equal(status, 0);
 }
 
-#define PRIVATE TOP "/key.pem"
-#define PUBLIC  TOP "/key.pub"
+#define PRIVATE "/mnt/key.pem"
+#define PUBLIC  "/mnt/key.pub"
 
 /* A tree whose policy asks for signatures, and one that openssl itself made. */
 static void make_signed_tree(const char *required)

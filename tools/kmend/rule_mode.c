@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kmend rule promote|demote RULE MODE: one step, tested, with who and why, in policy/modes.json beside
- * the rules. The daemon reads it with them, at its start and at each reload. */
+/* kmend rule promote|demote RULE MODE: one step, tested, with who and why, in policy/modes.json
+ * beside the rules. The daemon reads it with them, at its start and at each reload. */
 #include "rule_mode.h"
 
 #include <fcntl.h>

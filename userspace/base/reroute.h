@@ -36,9 +36,9 @@ int km_reroute_get(const struct km_reroute *r, const struct kmend_address *from,
 /* How many there are. */
 int km_reroute_count(const struct km_reroute *r);
 
-/* TCP connections to REMOTE of sockets whose cgroup MINE says is ours end with ECONNABORTED (sock_diag,
- * CONFIG_INET_DIAG_DESTROY), so that their owners connect again. NETNS_FD: where, -1 here (another
- * one needs CAP_SYS_ADMIN). Returns how many. */
+/* TCP connections to REMOTE of sockets whose cgroup MINE says is ours end with ECONNABORTED
+ * (sock_diag, CONFIG_INET_DIAG_DESTROY), so that their owners connect again. NETNS_FD: where, -1
+ * here (another one needs CAP_SYS_ADMIN). Returns how many. */
 int km_reroute_close_stale(int netns_fd, const struct kmend_address *remote,
                            bool (*mine)(void *userdata, uint64_t cgroup_id), void *userdata);
 

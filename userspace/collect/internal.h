@@ -178,8 +178,8 @@ uint64_t km_cpu_ns(void);
 int km_tasks_emit(struct km_collect *c);
 /* The step of a pass: km_tasks_emit() as often as its cost allows. */
 int km_tasks_step(struct km_collect *c);
-/* What costs more the more there is on the host gets a share of a CPU, and is done as rarely as that
- * demands. */
+/* What costs more the more there is on the host gets a share of a CPU, and is done as rarely as
+ * that demands. */
 struct km_allowance {
 	uint64_t ppm;      /* of a CPU */
 	uint64_t cheap_ns; /* at most so much: always, however short the period */

@@ -252,9 +252,12 @@ static uint64_t maintenance_until(const struct km_move *m)
 /* Until when what somebody ended on purpose is left to him; 0: nobody did. */
 static uint64_t intent_until(const struct km_move *m)
 {
-	const struct km_ending *last = m->service ? &m->service->last : NULL;
+	const struct km_ending *last;
 
-	if (!last || !is_down(m) || !m->d->config || !last->signal)
+	if (!m->service || !is_down(m) || !m->d->config)
+		return 0;
+	last = &m->service->last;
+	if (!last->signal)
 		return 0;
 	if (last->sender != KM_SENDER_OPERATOR && last->sender != KM_SENDER_SUPERVISOR)
 		return 0;

@@ -73,9 +73,10 @@ void km_lookout_shadowed(struct km_rule *const *rules, size_t count, km_lookout_
 		for (size_t a = 0; a < count; a++) {
 			const struct telling t = { ear, userdata, rules[b]->file };
 
+			if (a == b || !shadows(rules[a], rules[b]))
+				continue;
 			/* of two that shadow each other the second one is told */
-			if (a == b || !shadows(rules[a], rules[b]) ||
-			    (shadows(rules[b], rules[a]) && b < a))
+			if (b < a && shadows(rules[b], rules[a]))
 				continue;
 			snprintf(what, sizeof(what),
 			         "whenever this rule speaks, \"%.64s\" speaks as well and is at "

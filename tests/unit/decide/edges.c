@@ -223,8 +223,7 @@ static bool passes(struct world *t, struct km_move *m, enum km_guard guard)
 	return m->passed & 1U << guard;
 }
 
-static void
-who_said_that_it_should_be_down_is_looked_at_only_where_it_is_to_be_started(void **state)
+static void who_wants_it_down_is_looked_at_only_before_a_start(void **state)
 {
 	static const struct {
 		enum km_verb verb;
@@ -381,8 +380,7 @@ int main(void)
 		world_test(a_notification_spends_no_budget_but_of_a_rule_that_only_tells),
 		world_test(the_pace_is_forgotten_only_when_it_can_matter_no_more),
 		world_test(a_service_that_is_gone_keeps_its_pace_for_a_while),
-		world_test(
-			who_said_that_it_should_be_down_is_looked_at_only_where_it_is_to_be_started),
+		world_test(who_wants_it_down_is_looked_at_only_before_a_start),
 		world_test(only_what_takes_a_service_down_needs_others_that_are_healthy),
 		world_test(a_loss_stops_all_but_a_start_after_a_known_end),
 		world_test(a_guard_that_no_time_opens_is_looked_at_again_later),

@@ -29,7 +29,7 @@ static void forecasts_have_the_same_bits_everywhere(void **state)
 		struct sim s;
 
 		sim_begin(&s, seed % 3 ? 1 : 10, seed);
-		for (double t = 0; t < 4000; t++) {
+		for (int t = 0; t < 4000; t++) {
 			double lasts = 40 * (double)(1U << seed % 6);
 			double level = 20 + 80 * fmod(t, 3 * lasts) / (2 * lasts);
 

@@ -34,8 +34,11 @@ static char *slurp(const char *path, size_t *len)
 
 	snprintf(name, sizeof(name), "%s/%s", top ? top : ".", path);
 	f = fopen(name, "re");
-	if (!f || !text)
+	assert_non_null(text);
+	if (!f) {
 		fail_msg("%s: %s", name, strerror(errno));
+		return text;
+	}
 	*len = fread(text, 1, KM_JSON_BYTES_MAX, f);
 	fclose(f);
 	return text;

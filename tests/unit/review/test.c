@@ -261,48 +261,50 @@ static void conditions_that_were_seen_both_ways_are_covered(void **state)
 	assert_int_equal(cover.when[2] & both, both);
 }
 
+/* Members of a test, and what is wrong with them. */
+static const struct {
+	const char *members, *what;
+} bad[] = {
+	{ "\"expect\":[]", "expects nothing" },
+	{ "\"expect\":[{}]", "says one thing" },
+	{ "\"expect\":[{\"speaks\":true,\"verdict\":\"helped\"}]", "says one thing" },
+	{ "\"expect\":[{\"speaks\":true,\"at\":\"1s\",\"to\":\"2s\"}]", "two windows" },
+	{ "\"expect\":[{\"speaks\":true,\"from\":\"3s\",\"to\":\"2s\"}]", "before" },
+	{ "\"expect\":[{\"speaks\":true,\"service\":\"x\"}]", "nothing in this test" },
+	{ "\"down\":[\"x\"],\"expect\":[{\"speaks\":true}]", "no service of this test" },
+	{ "\"services\":[],\"expect\":[{\"speaks\":true}]", "1 to 32 services" },
+	{ "\"services\":[\"a\",\"a\"],\"expect\":[{\"speaks\":true}]", "a" },
+	{ "\"services\":[7],\"expect\":[{\"speaks\":true}]", "" },
+	{ "\"policy\":{\"verbs\":[\"x\"]},\"expect\":[{\"speaks\":true}]", "" },
+	{ "\"series\":[{\"of\":\"x\",\"levels\":[\"1 for 1s\"]}],\"expect\":"
+	  "[{\"speaks\":true}]",
+	  "no such level of a service" },
+	{ "\"series\":[{\"of\":\"memory\",\"levels\":[]}],\"expect\":[{\"speaks\":true}]",
+	  "1 to 64 pieces" },
+	{ "\"series\":[{\"of\":\"memory\",\"levels\":[\"90% for 1s\"]}],\"expect\":"
+	  "[{\"speaks\":true}]",
+	  "a limit that there is not" },
+	{ "\"events\":[{\"at\":\"1s\",\"is\":\"oom\",\"count\":2}],\"expect\":"
+	  "[{\"speaks\":true}]",
+	  "a time between" },
+	{ "\"series\":[{\"of\":\"host.files.used\",\"levels\":[\"1 for 1s\"]}],\"expect\":"
+	  "[{\"speaks\":true}]",
+	  "no such level of a service" },
+	{ "\"series\":[{\"of\":\"process.forks\",\"levels\":[\"1 for 1s\"]}],\"expect\":"
+	  "[{\"speaks\":true}]",
+	  "no such level of a service" },
+	{ "\"series\":[{\"of\":\"memory\",\"entity\":\"x>1\",\"levels\":[\"1 for 1s\"]}],"
+	  "\"expect\":[{\"speaks\":true}]",
+	  "nothing in this test" },
+	{ "\"clock\":\"mon 24:00\",\"expect\":[{\"speaks\":true}]", "time of the week" },
+	{ "\"clock\":\"someday\",\"expect\":[{\"speaks\":true}]", "time of the week" },
+	{ "\"every\":\"100ms\",\"until\":\"7d\",\"expect\":[{\"speaks\":true}]",
+	  "at most 604800 passes" },
+	{ "\"expect\":[{\"speaks\":true}],\"spoke\":1", "spoke" },
+};
+
 static void what_is_wrong_in_a_test_file_is_said_at_its_place(void **state)
 {
-	static const struct {
-		const char *members, *what;
-	} bad[] = {
-		{ "\"expect\":[]", "expects nothing" },
-		{ "\"expect\":[{}]", "says one thing" },
-		{ "\"expect\":[{\"speaks\":true,\"verdict\":\"helped\"}]", "says one thing" },
-		{ "\"expect\":[{\"speaks\":true,\"at\":\"1s\",\"to\":\"2s\"}]", "two windows" },
-		{ "\"expect\":[{\"speaks\":true,\"from\":\"3s\",\"to\":\"2s\"}]", "before" },
-		{ "\"expect\":[{\"speaks\":true,\"service\":\"x\"}]", "nothing in this test" },
-		{ "\"down\":[\"x\"],\"expect\":[{\"speaks\":true}]", "no service of this test" },
-		{ "\"services\":[],\"expect\":[{\"speaks\":true}]", "1 to 32 services" },
-		{ "\"services\":[\"a\",\"a\"],\"expect\":[{\"speaks\":true}]", "a" },
-		{ "\"services\":[7],\"expect\":[{\"speaks\":true}]", "" },
-		{ "\"policy\":{\"verbs\":[\"x\"]},\"expect\":[{\"speaks\":true}]", "" },
-		{ "\"series\":[{\"of\":\"x\",\"levels\":[\"1 for 1s\"]}],\"expect\":"
-		  "[{\"speaks\":true}]",
-		  "no such level of a service" },
-		{ "\"series\":[{\"of\":\"memory\",\"levels\":[]}],\"expect\":[{\"speaks\":true}]",
-		  "1 to 64 pieces" },
-		{ "\"series\":[{\"of\":\"memory\",\"levels\":[\"90% for 1s\"]}],\"expect\":"
-		  "[{\"speaks\":true}]",
-		  "a limit that there is not" },
-		{ "\"events\":[{\"at\":\"1s\",\"is\":\"oom\",\"count\":2}],\"expect\":"
-		  "[{\"speaks\":true}]",
-		  "a time between" },
-		{ "\"series\":[{\"of\":\"host.files.used\",\"levels\":[\"1 for 1s\"]}],\"expect\":"
-		  "[{\"speaks\":true}]",
-		  "no such level of a service" },
-		{ "\"series\":[{\"of\":\"process.forks\",\"levels\":[\"1 for 1s\"]}],\"expect\":"
-		  "[{\"speaks\":true}]",
-		  "no such level of a service" },
-		{ "\"series\":[{\"of\":\"memory\",\"entity\":\"x>1\",\"levels\":[\"1 for 1s\"]}],"
-		  "\"expect\":[{\"speaks\":true}]",
-		  "nothing in this test" },
-		{ "\"clock\":\"mon 24:00\",\"expect\":[{\"speaks\":true}]", "time of the week" },
-		{ "\"clock\":\"someday\",\"expect\":[{\"speaks\":true}]", "time of the week" },
-		{ "\"every\":\"100ms\",\"until\":\"7d\",\"expect\":[{\"speaks\":true}]",
-		  "at most 604800 passes" },
-		{ "\"expect\":[{\"speaks\":true}],\"spoke\":1", "spoke" },
-	};
 	struct km_rule *rule = NULL;
 	struct km_error err;
 

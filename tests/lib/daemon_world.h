@@ -65,6 +65,15 @@ static inline void make_files(void)
 	write_file(DIR_PATH "/rules/crash/keep.json", "%s", rule);
 }
 
+/* Nothing of an earlier test: its repairs, and how they ended, would count in this one. */
+static inline int forget_state(void **state)
+{
+	char *const argv[] = { "rm", "-rf", DIR_PATH "/state", NULL };
+
+	(void)state;
+	return test_run(argv, text, sizeof(text), READY_MS);
+}
+
 /* Starts kmendd with EXTRA options (NULL-terminated) and waits until it says that it is ready;
  * false if it ended, or did not say so in time. */
 static inline bool start(struct test_child *c, char *const *extra)

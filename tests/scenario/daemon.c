@@ -231,24 +231,26 @@ static void an_unreachable_daemon_is_exit_3(void **state)
 	assert_int_equal(KMEND("status"), 3);
 }
 
+#define SCENARIO(test) cmocka_unit_test_setup(test, forget_state)
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_clean_end_leaves_nothing_behind),
-		cmocka_unit_test(a_second_instance_refuses),
-		cmocka_unit_test(a_killed_service_is_started_again_and_its_killer_named),
-		cmocka_unit_test(the_engine_killed_the_service_lives_and_is_adopted),
-		cmocka_unit_test(the_actor_killed_the_service_lives_and_is_adopted),
-		cmocka_unit_test(the_front_killed_the_service_lives_and_is_adopted),
-		cmocka_unit_test(what_hangs_does_not_outlive_the_actor),
-		cmocka_unit_test(a_service_that_ended_while_the_daemon_was_away_is_started),
-		cmocka_unit_test(a_bad_rule_is_named_with_file_and_line),
-		cmocka_unit_test(a_bad_reload_keeps_the_old_set),
-		cmocka_unit_test(a_read_only_state_directory_observes_only),
-		cmocka_unit_test(a_full_state_directory_observes_only),
-		cmocka_unit_test(without_bpf_a_killed_service_is_still_started_again),
-		cmocka_unit_test(strangers_are_denied_and_it_is_recorded),
-		cmocka_unit_test(an_unreachable_daemon_is_exit_3),
+		SCENARIO(a_clean_end_leaves_nothing_behind),
+		SCENARIO(a_second_instance_refuses),
+		SCENARIO(a_killed_service_is_started_again_and_its_killer_named),
+		SCENARIO(the_engine_killed_the_service_lives_and_is_adopted),
+		SCENARIO(the_actor_killed_the_service_lives_and_is_adopted),
+		SCENARIO(the_front_killed_the_service_lives_and_is_adopted),
+		SCENARIO(what_hangs_does_not_outlive_the_actor),
+		SCENARIO(a_service_that_ended_while_the_daemon_was_away_is_started),
+		SCENARIO(a_bad_rule_is_named_with_file_and_line),
+		SCENARIO(a_bad_reload_keeps_the_old_set),
+		SCENARIO(a_read_only_state_directory_observes_only),
+		SCENARIO(a_full_state_directory_observes_only),
+		SCENARIO(without_bpf_a_killed_service_is_still_started_again),
+		SCENARIO(strangers_are_denied_and_it_is_recorded),
+		SCENARIO(an_unreachable_daemon_is_exit_3),
 	};
 
 	(void)argc;

@@ -57,7 +57,9 @@ static int said(void *userdata, const struct km_output *o)
 	struct run *run = userdata;
 	struct km_json_writer w;
 
-	run->acts += o->kind == KM_OUT_DECISION && o->decision->answer == KM_ANSWER_ACT;
+	/* Not the first start of a command, which its definition asks for. */
+	run->acts += o->kind == KM_OUT_DECISION && o->decision->answer == KM_ANSWER_ACT &&
+	             o->decision->rule_key;
 	run->ends += o->kind == KM_OUT_EVENT && o->event == KM_EV_ENDED;
 	run->starts += o->kind == KM_OUT_EVENT && o->event == KM_EV_STARTED;
 	if (run->only_count)

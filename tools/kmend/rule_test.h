@@ -15,8 +15,8 @@ struct km_rule_test_sum {
 /* Each of PATHS[N] as km_files_find() takes it. One of JSON and TEXT is NULL.
  *
  * JSON: adds "rules" (array of {file, id, tests, uncovered, error}), "tests", "failed", "errors"
- * and "untested" to the object that the caller has open. TEXT: a line for whatever failed or was never
- * seen, then one that sums up.
+ * and "untested" to the object that the caller has open. TEXT: a line for whatever failed or was
+ * never seen, then one that sums up.
  *
  * *RET is always filled in. 0: all passed; -EBADMSG: not; -ENOMEM. */
 int km_rule_test_paths(char *const *paths, size_t n, struct km_json_writer *json, FILE *text,

@@ -123,6 +123,23 @@ pid_t guest_fork(void)
 	return pid;
 }
 
+uint32_t guest_idle(void)
+{
+	int entered[2];
+	uint32_t pid;
+	char c;
+
+	if (pipe(entered) < 0)
+		_exit(99);
+	pid = GUEST_CHILD(guest_enter_group(); close(entered[0]); close(entered[1]); pause());
+	close(entered[1]);
+	/* its end of the pipe is closed once it is in */
+	if (read(entered[0], &c, 1) < 0)
+		_exit(99);
+	close(entered[0]);
+	return pid;
+}
+
 int guest_reap(uint32_t pid)
 {
 	int status = -1;

@@ -80,6 +80,8 @@ void guest_connect(const struct sockaddr_in *a, int n);
 		(uint32_t) pid_;           \
 	})
 pid_t guest_fork(void);
+/* A child that does nothing; it is in the watched cgroup when this returns. */
+uint32_t guest_idle(void);
 int guest_reap(uint32_t pid);
 /* Ends and reaps it. */
 void guest_end(uint32_t pid);

@@ -96,8 +96,8 @@ static bool a_fault(struct guest *g)
 
 static bool a_kill(struct guest *g)
 {
-	uint32_t victim = GUEST_CHILD(guest_enter_group(); pause());
-	uint32_t killer = GUEST_CHILD(usleep(300000); kill((pid_t)victim, SIGKILL));
+	uint32_t victim = guest_idle();
+	uint32_t killer = GUEST_CHILD(kill((pid_t)victim, SIGKILL));
 	const struct kmend_signal *s;
 
 	WANT_IS(g, guest_reap(victim), SIGKILL);

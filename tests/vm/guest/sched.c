@@ -74,10 +74,9 @@ static bool a_quota(struct guest *g)
 
 static bool a_freezer(struct guest *g)
 {
-	uint32_t pid = GUEST_CHILD(guest_enter_group(); pause());
+	uint32_t pid = guest_idle();
 	bool ok;
 
-	usleep(300000);
 	WANT(g, guest_write(GUEST_GROUP "/cgroup.freeze", "1"));
 	ok = guest_value(g, "sched.frozen", NULL, 1, 1);
 	guest_write(GUEST_GROUP "/cgroup.freeze", "0");

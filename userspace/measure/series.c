@@ -24,8 +24,6 @@ const double km_scale_s[KM_SCALES] = { 4, 16, 64, 256, 1024 };
 #define FALL_NOISE 8.0
 /* A rise is over when the mean has come back by this share of it. */
 #define BACK_SHARE 0.5f
-/* A rise is over when the mean has come back by this share of it. */
-#define BACK_SHARE 0.5f
 /* A line through two samples a nanosecond apart may point anywhere; the square of this is still a
  * number in single precision. */
 #define RESIDUAL_MAX 1e18
@@ -48,20 +46,16 @@ void km_series_reset(struct km_series *s)
  * share of the time constant: (sum of weights)^2 / (sum of their squares). */
 static double effective(const struct km_scale *c, double interval)
 {
-	double keep = fmax(1 - interval / 2, 0) / (1 + interval / 2), w = (double)c->weight;
+	double half = interval < 2 ? interval / 2 : 1, w = (double)c->weight;
+	/* With a fade of (1 - half) / (1 + half) at each sample, and both sums times 1 + half. */
+	double squares = 2 * (1 + half - w * half);
 
-	return w * (1 + keep) / fmax(2 - w * (1 - keep), 1);
+	return 2 * w / (squares > 1 + half ? squares : 1 + half);
 }
 
 static double slope_of(const struct km_scale *c, double n)
 {
 	return c->sxx > 0 && n >= SAMPLES_MIN ? (double)c->sxy / (double)c->sxx * UNIT : 0;
-}
-
-/* The line's value at the newest time. */
-static double line_now(const struct km_scale *c, double n)
-{
-	return c->mean - slope_of(c, n) * (double)c->mean_t;
 }
 
 /* Of the residuals, in units; N effective samples. */
@@ -119,13 +113,13 @@ static void age_fit(struct km_scale *c, double dt, double keep)
 
 static void add_to_fit(struct km_scale *c, double level)
 {
-	double before = (double)c->weight, dx = -(double)c->mean_t;
-	double dy = (level - c->mean) / UNIT, share, weight = before + 1;
+	double before = (double)c->weight, dx = -(double)c->mean_t, dy = level - c->mean;
+	double one = 1 / (before + 1), share = before * one;
 
-	share = before / weight;
-	c->weight = (float)weight;
-	c->mean_t += (float)(dx / weight);
-	c->mean += (level - c->mean) / weight;
+	c->weight = (float)(before + 1);
+	c->mean_t += (float)(dx * one);
+	c->mean += dy * one;
+	dy /= UNIT;
 	c->sxx += (float)(dx * dx * share);
 	c->sxy += (float)(dx * dy * share);
 	c->syy += (float)(dy * dy * share);
@@ -278,8 +272,8 @@ static void line_of(const struct km_scale *c, double interval, struct km_fit *re
 {
 	double n = effective(c, interval), square = variance(c, n);
 
-	ret->level = line_now(c, n);
 	ret->slope = slope_of(c, n);
+	ret->level = c->mean - ret->slope * (double)c->mean_t; /* the line's at the newest time */
 	ret->slope_se = slope_error(c, n, square);
 	ret->noise = sqrt(square) * UNIT;
 	ret->weight = n;

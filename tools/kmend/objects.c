@@ -14,6 +14,7 @@ const struct km_object km_objects[] = {
 	{ "incident", km_incident_cmds, "what happened, from evidence to verdict" },
 	{ "trace", km_trace_cmds, "recording what enters the pipeline" },
 	{ "replay", km_replay_cmds, "a trace through the pipeline, touching nothing" },
+	{ "history", km_history_cmds, "what other tools have recorded, for a replay" },
 	{ "bpf", km_bpf_cmds, "programs and maps in the kernel, their cost and losses" },
 	{ "audit", km_audit_cmds, "who was denied, who approved" },
 	{ "doctor", km_doctor_cmds, "what this machine offers, and how to mend the rest" },

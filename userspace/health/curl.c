@@ -18,12 +18,27 @@ static const struct {
 	const char *name;
 	size_t at;
 } functions[] = {
-	FUNCTION(global_init),         FUNCTION(global_cleanup),   FUNCTION(getdate),
-	FUNCTION(slist_append),        FUNCTION(slist_free_all),   FUNCTION(easy_init),
-	FUNCTION(easy_cleanup),        FUNCTION(easy_setopt),      FUNCTION(easy_getinfo),
-	FUNCTION(easy_strerror),       FUNCTION(multi_init),       FUNCTION(multi_cleanup),
-	FUNCTION(multi_setopt),        FUNCTION(multi_assign),     FUNCTION(multi_info_read),
-	FUNCTION(multi_socket_action), FUNCTION(multi_add_handle), FUNCTION(multi_remove_handle),
+	FUNCTION(global_init),
+	FUNCTION(global_cleanup),
+	FUNCTION(getdate),
+	FUNCTION(slist_append),
+	FUNCTION(slist_free_all),
+	FUNCTION(easy_init),
+	FUNCTION(easy_cleanup),
+	FUNCTION(easy_setopt),
+	FUNCTION(easy_getinfo),
+	FUNCTION(easy_strerror),
+	FUNCTION(easy_escape),
+	FUNCTION(easy_perform),
+	FUNCTION(free),
+	FUNCTION(multi_init),
+	FUNCTION(multi_cleanup),
+	FUNCTION(multi_setopt),
+	FUNCTION(multi_assign),
+	FUNCTION(multi_info_read),
+	FUNCTION(multi_socket_action),
+	FUNCTION(multi_add_handle),
+	FUNCTION(multi_remove_handle),
 };
 
 static bool find_all(struct km_curl *c)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside of health: libcurl, loaded by the one process that makes HTTP checks, when the first is
- * made. Linked to the daemon, its thirty libraries would take each of the others 1 to 2 MiB, and
- * 130 mappings that every fork has to copy. */
+/* libcurl, loaded when the first HTTP request is made: by the prober, and by kmend where history is
+ * imported. Linked to the daemon, its thirty libraries would take each of the other processes 1 to
+ * 2 MiB, and 130 mappings that every fork has to copy. */
 #ifndef KM_CURL_H
 #define KM_CURL_H
 
@@ -22,6 +22,9 @@ struct km_curl {
 	KM_CURL(easy_setopt);
 	KM_CURL(easy_getinfo);
 	KM_CURL(easy_strerror);
+	KM_CURL(easy_escape);
+	KM_CURL(easy_perform);
+	KM_CURL(free);
 	KM_CURL(multi_init);
 	KM_CURL(multi_cleanup);
 	KM_CURL(multi_setopt);

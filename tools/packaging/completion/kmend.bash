@@ -4,7 +4,7 @@
 
 _kmend_commands() {
 	case $1 in
-	'') echo "status pause resume service signal forecast rule action incident trace replay bpf audit doctor help" ;;
+	'') echo "status pause resume service signal forecast rule action incident trace replay history bpf audit doctor help" ;;
 	service) echo "list show maintain help" ;;
 	forecast) echo "list show explain help" ;;
 	signal) echo "list watch help" ;;
@@ -12,6 +12,7 @@ _kmend_commands() {
 	action) echo "list show approve deny verify help" ;;
 	incident) echo "list show explain help" ;;
 	trace) echo "record info help" ;;
+	history) echo "import help" ;;
 	bpf | audit) echo "list help" ;;
 	status | pause | resume | replay | doctor) echo "help" ;;
 	esac
@@ -34,6 +35,7 @@ _kmend_options() {
 	'action verify') echo "--state" ;;
 	'incident explain') echo "--replay" ;;
 	'trace record') echo "--force" ;;
+	'history import') echo "--url --query --since --until --step --token-file --output" ;;
 	'audit list') echo "--limit" ;;
 	'replay') echo "--rules --csv --interval --limit" ;;
 	esac
@@ -44,7 +46,7 @@ _kmend() {
 
 	COMPREPLY=()
 	case ${COMP_WORDS[COMP_CWORD - 1]} in
-	--socket | --rules | --state | --csv | --trace | --policy)
+	--socket | --rules | --state | --csv | --trace | --policy | --token-file | --output)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;

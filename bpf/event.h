@@ -259,19 +259,26 @@ enum kmend_sum_what {
 	KMEND_SUM_MAX = 64,
 };
 
-/* Runs of what is attached in windows: the reader knows from them what a window cost. */
+/* Runs of what is not attached all the time: the reader knows from them what it cost. Those of
+ * system calls are told by their turns. */
 enum kmend_run {
-	KMEND_RUN_CALLS = 0,
 	KMEND_RUN_IO = 1,
 	KMEND_RUN_MAX = 4,
 };
 
-/* Per CPU. */
-struct kmend_runs {
-	__u64 runs;
-	__u64 cgroup_id; /* of the last system calls, */
-	__u64 calls;     /* so many of which are not in the sums yet */
+/* System calls of one task in a row on one CPU: they go into the sums together, when another task
+ * has its turn or after so many. */
+#define KMEND_TURN_CALLS 64
+#define KMEND_TURNS_MAX  256 /* CPUs, a power of two; where there are more, two share a row */
+
+struct kmend_turn {
+	__u64 stack; /* whose turn: a task's registers lie at one place of its stack; 0: nobody's */
+	__u64 cgroup_id;
+	__u64 runs;   /* of earlier turns */
+	__u32 left;   /* of KMEND_TURN_CALLS */
+	__u32 pad[9]; /* a cache line a CPU */
 };
+_Static_assert(sizeof(struct kmend_turn) == 64, "kmend_turn is shared with the reader");
 
 struct kmend_sum_key {
 	__u64 id; /* cgroup; (major << 32 | minor) */

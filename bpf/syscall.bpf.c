@@ -75,39 +75,44 @@ static __always_inline __u32 class_of(long error, struct pt_regs *regs)
 	}
 }
 
-#define CALLS_KEPT \
-	64 /* on a CPU until they go into the sums; what is left waits for the next window */
+/* Reached without a helper call: it is on the way of each system call of the host. */
+struct kmend_turn kmend_turns[KMEND_TURNS_MAX] SEC(".data.kmend_turns");
 
-/* Calls in a row are nearly always of one cgroup: counting one is a compare and an addition, the
- * maps are for when it changes. */
-static __always_inline void count_call(__u64 cgroup_id)
+/* Not inline: what is rare shall not cost registers where it is not. */
+static __noinline int next_turn(struct kmend_turn *t, __u64 stack)
 {
-	__u32 key = KMEND_RUN_CALLS;
-	struct kmend_runs *r = bpf_map_lookup_elem(&kmend_runs, &key);
+	__u32 calls = KMEND_TURN_CALLS - t->left;
 
-	if (!r)
-		return;
-	r->runs++;
-	if (r->cgroup_id != cgroup_id || r->calls >= CALLS_KEPT) {
-		if (r->calls && is_watched(r->cgroup_id))
-			sum_add_many(r->cgroup_id, KMEND_SUM_CALLS, r->calls, 0);
-		r->cgroup_id = cgroup_id;
-		r->calls = 0;
+	if (t->stack) {
+		t->runs += calls;
+		if (is_watched(t->cgroup_id))
+			sum_add_many(t->cgroup_id, KMEND_SUM_CALLS, calls, 0);
 	}
-	r->calls++;
+	/* The call that found the turn of another is the first of its own. */
+	t->left = KMEND_TURN_CALLS - (t->stack != stack);
+	t->stack = stack;
+	t->cgroup_id = bpf_get_current_cgroup_id();
+	return 0;
+}
+
+static __noinline int count_error(struct pt_regs *regs, long error)
+{
+	__u64 cgroup_id = bpf_get_current_cgroup_id();
+	__u32 what = class_of(error, regs);
+
+	if (what && is_watched(cgroup_id))
+		sum_add(cgroup_id, what, 0);
+	return 0;
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(km_calls, struct pt_regs *regs, long ret)
 {
-	__u64 cgroup_id = bpf_get_current_cgroup_id();
-	__u32 what;
+	struct kmend_turn *t = &kmend_turns[bpf_get_smp_processor_id() & (KMEND_TURNS_MAX - 1)];
 
-	count_call(cgroup_id);
-	if (ret >= 0 || ret < -4095)
-		return 0;
-	what = class_of(-ret, regs);
-	if (what && is_watched(cgroup_id))
-		sum_add(cgroup_id, what, 0);
+	if (t->stack != (__u64)regs || !--t->left)
+		next_turn(t, (__u64)regs);
+	if (ret < 0)
+		count_error(regs, -ret);
 	return 0;
 }

@@ -16,15 +16,15 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, KMEND_RUN_MAX);
 	__type(key, __u32);
-	__type(value, struct kmend_runs);
+	__type(value, __u64);
 } kmend_runs SEC(".maps");
 
 static __always_inline void run_add(__u32 run)
 {
-	struct kmend_runs *r = bpf_map_lookup_elem(&kmend_runs, &run);
+	__u64 *runs = bpf_map_lookup_elem(&kmend_runs, &run);
 
-	if (r)
-		r->runs++;
+	if (runs)
+		(*runs)++;
 }
 
 /* When something began: by the address of a socket or by thread. */

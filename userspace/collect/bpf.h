@@ -20,6 +20,7 @@ enum km_map {
 	KM_MAP_STARTS,
 	KM_MAP_PORTS,
 	KM_MAP_RUNS,
+	KM_MAP_TURNS,
 	KM_MAP_WHERE,
 	KM_MAP_MAX
 };

@@ -19,8 +19,13 @@ static void say(struct km_prog *p, enum km_prog_state state, const char *reason)
 	km_copy(p->reason, sizeof(p->reason), reason);
 }
 
+/* What programs reach without a lookup is a section of its own: ".data.NAME". */
 static int find_shared(const char *name)
 {
+	static const char section[] = ".data.";
+
+	if (strncmp(name, section, strlen(section)) == 0)
+		name += strlen(section);
 	for (int i = 0; i < KM_MAP_MAX; i++)
 		if (strcmp(km_map_defs[i].name, name) == 0)
 			return i;

@@ -83,7 +83,9 @@ const struct km_map_def km_map_defs[KM_MAP_MAX] = {
 	[KM_MAP_PORTS]   = { "kmend_ports",   "array",   BPF_MAP_TYPE_ARRAY,
 		4, 8 * KMEND_PORT_WORDS, 1, 0 },
 	[KM_MAP_RUNS]    = { "kmend_runs",    "percpu_array", BPF_MAP_TYPE_PERCPU_ARRAY,
-		sizeof(uint32_t), sizeof(struct kmend_runs), KMEND_RUN_MAX, 0 },
+		sizeof(uint32_t), sizeof(uint64_t), KMEND_RUN_MAX, 0 },
+	[KM_MAP_TURNS]   = { "kmend_turns",   "array",   BPF_MAP_TYPE_ARRAY,
+		4, sizeof(struct kmend_turn) * KMEND_TURNS_MAX, 1, 0 },
 };
 /* clang-format on */
 

@@ -19,24 +19,19 @@
 #define ROUNDS 5
 #define RUN_NS 150 /* where it could not be measured: half again what it is on fast machines */
 
-static const struct {
-	enum km_prog_id prog;
-	enum kmend_run run;
-} windowed[] = {
-	{ KM_PROG_CALLS, KMEND_RUN_CALLS },
-	{ KM_PROG_IO, KMEND_RUN_IO },
-};
+static const enum km_prog_id windowed[] = { KM_PROG_CALLS, KM_PROG_IO };
 
 struct km_duty {
 	uint64_t budget_ppm;
 	uint64_t period_ns;
-	uint64_t window_ns;        /* of the next one */
-	uint64_t began_ns;         /* 0: no window is open */
-	uint64_t before_ns;        /* end of the last one */
-	uint64_t attach_ns;        /* CPU time of attaching and detaching, last time */
-	uint64_t run_ns;           /* one run, hook included */
-	uint64_t runs;             /* so far, when the window began */
-	struct kmend_runs *on_cpu; /* room for one look */
+	uint64_t window_ns;       /* of the next one */
+	uint64_t began_ns;        /* 0: no window is open */
+	uint64_t before_ns;       /* end of the last one */
+	uint64_t attach_ns;       /* CPU time of attaching and detaching, last time */
+	uint64_t run_ns;          /* one run, hook included */
+	uint64_t runs;            /* so far, when the window began */
+	uint64_t *on_cpu;         /* room for one look */
+	struct kmend_turn *turns; /* ... and another */
 	uint32_t cpus;
 	int timer_fd;
 	char why_not[KM_NAME_MAX];
@@ -54,17 +49,16 @@ int km_duty_open(struct km_collect *c)
 	d->window_ns = FIRST_NS;
 	d->cpus = cpus > 0 ? (uint32_t)cpus : 1;
 	d->timer_fd = -1;
+	c->duty = d;
 	d->on_cpu = calloc(d->cpus, sizeof(*d->on_cpu));
-	if (!d->on_cpu) {
-		free(d);
-		return -ENOMEM;
-	}
+	d->turns = calloc(KMEND_TURNS_MAX, sizeof(*d->turns));
+	if (!d->on_cpu || !d->turns)
+		return -ENOMEM; /* km_duty_close() */
 	if (!c->bpf_used)
 		km_copy(d->why_not, sizeof(d->why_not), "switched off (no BPF)");
 	else if (!d->budget_ppm)
 		km_copy(d->why_not, sizeof(d->why_not),
 		        "switched off: signal_budget_ppm is 0 in the configuration");
-	c->duty = d;
 	return 0;
 }
 
@@ -76,17 +70,17 @@ const char *km_duty_why_not(const struct km_collect *c)
 static void attach(struct km_collect *c)
 {
 	for (size_t i = 0; i < KM_ARRAY_SIZE(windowed); i++) {
-		struct km_prog *p = &c->bpf.progs[windowed[i].prog];
+		struct km_prog *p = &c->bpf.progs[windowed[i]];
 
 		if (p->prog_fd >= 0 && p->link_fd < 0)
-			p->link_fd = km_bpf_attach(&km_prog_defs[windowed[i].prog], p->prog_fd);
+			p->link_fd = km_bpf_attach(&km_prog_defs[windowed[i]], p->prog_fd);
 	}
 }
 
 static void detach(struct km_collect *c)
 {
 	for (size_t i = 0; i < KM_ARRAY_SIZE(windowed); i++)
-		km_close(&c->bpf.progs[windowed[i].prog].link_fd);
+		km_close(&c->bpf.progs[windowed[i]].link_fd);
 }
 
 void km_duty_close(struct km_collect *c)
@@ -95,23 +89,36 @@ void km_duty_close(struct km_collect *c)
 		return;
 	detach(c);
 	free(c->duty->on_cpu);
+	free(c->duty->turns);
 	free(c->duty);
 	c->duty = NULL;
+}
+
+/* System calls that ran into the hook; what the last turn of each CPU has so far included. */
+static uint64_t count_calls(const struct km_collect *c)
+{
+	struct kmend_turn *turns = c->duty->turns;
+	uint32_t key = 0;
+	uint64_t sum = 0;
+
+	if (bpf_map_lookup_elem(c->bpf.maps[KM_MAP_TURNS], &key, turns) < 0)
+		return 0;
+	for (uint32_t cpu = 0; cpu < KMEND_TURNS_MAX; cpu++)
+		sum += turns[cpu].runs +
+		       (turns[cpu].stack ? KMEND_TURN_CALLS - turns[cpu].left : 0);
+	return sum;
 }
 
 /* Runs of all programs on all CPUs so far. */
 static uint64_t count_runs(const struct km_collect *c)
 {
-	struct kmend_runs *on = c->duty->on_cpu;
-	uint64_t sum = 0;
+	uint64_t *on = c->duty->on_cpu, sum = count_calls(c);
 
-	for (size_t i = 0; i < KM_ARRAY_SIZE(windowed); i++) {
-		uint32_t key = windowed[i].run;
-
+	for (uint32_t key = 0; key < KMEND_RUN_MAX; key++) {
 		if (bpf_map_lookup_elem(c->bpf.maps[KM_MAP_RUNS], &key, on) < 0)
 			continue;
 		for (uint32_t cpu = 0; cpu < c->duty->cpus; cpu++)
-			sum += on[cpu].runs;
+			sum += on[cpu];
 	}
 	return sum;
 }

@@ -116,8 +116,8 @@ static int request(struct km_prometheus *p, const char *query, size_t first, siz
 	return r;
 }
 
-/* The metric's labels as one text, name{label=value,...}, escaped for a terminal; of one that is too
- * long the end is its hash. */
+/* The metric's labels as one text, name{label=value,...}, escaped for a terminal; the end of one
+ * that is too long is its hash. */
 static void name_of(const cJSON *metric, const char *query, char out[KM_NAME_MAX])
 {
 	const cJSON *name = cJSON_GetObjectItemCaseSensitive(metric, "__name__"), *label;

@@ -24,10 +24,16 @@ struct server {
 	char url[64];
 };
 
+static double asked(const struct server *s, const char *name)
+{
+	const char *at = strstr(s->last, name);
+
+	return at ? strtod(at + strlen(name), NULL) : 1;
+}
+
 static void serve_one(struct server *s, int fd)
 {
-	double start = 0, end = 0, step = 1;
-	char *body = NULL, *at;
+	char *body = NULL;
 	size_t len = 0, n = 0;
 	ssize_t got;
 	FILE *out;
@@ -37,11 +43,8 @@ static void serve_one(struct server *s, int fd)
 	       (got = read(fd, s->last + n, sizeof(s->last) - 1 - n)) > 0)
 		n += (size_t)got;
 	s->requests++;
-	at = strstr(s->last, "&start=");
-	if (at)
-		sscanf(at, "&start=%lf&end=%lf&step=%lf", &start, &end, &step);
 	out = open_memstream(&body, &len);
-	s->answer(out, start, end, step);
+	s->answer(out, asked(s, "&start="), asked(s, "&end="), asked(s, "&step="));
 	fclose(out);
 	if (strncmp(body, "HTTP", 4) != 0)
 		dprintf(fd, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
@@ -108,8 +111,9 @@ static void import(struct server *s, void (*answer)(FILE *, double, double, doub
 static void series(FILE *out, const char *metric, double start, double end, double step)
 {
 	fprintf(out, "{\"metric\":%s,\"values\":[", metric);
-	for (double t = start; t <= end; t += step)
-		fprintf(out, "%s[%.3f,\"%.0f\"]", t > start ? "," : "", t, fmod(t, 3600) * 1000);
+	for (int i = 0; start + i * step <= end; i++)
+		fprintf(out, "%s[%.3f,\"%.0f\"]", i ? "," : "", start + i * step,
+		        fmod(start + i * step, 3600) * 1000);
 	fputs("]}", out);
 }
 

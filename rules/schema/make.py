@@ -124,19 +124,87 @@ states = words("km_cond_state_names", "match/leaf.c")
 signals_rows = catalogue()
 resources = [row[2] for row in signals_rows if row[2]]
 entities = words("km_entity_names", "base/catalogue.c")
-verbs = words("km_verb_names", "base/policy.c")[1:]
+verbs = words("km_verb_names", "base/verb.c")[1:]
 kinds = words("km_forecast_kind_names", "predict/predict.c")
 hows = words("km_end_how_names", "match/leaf.c")
 whose = words("km_incident_whose_names", "match/leaf.c")
 modes = words("km_mode_names", "match/rule.c")
 otherwise = words("km_otherwise_names", "match/rule.c")
-signals = words("signals", "match/plan.c")
+signals = words("signals", "match/step.c")
 captures = words("km_capture_names", "collect/capture.c")
 days = words("day_names", "match/calendar.c")
-# What a verb takes besides the members that every step may have.
-TAKES = {"signal": "signal", "raise_limit": "limit"}
-ONCE = [has("do", verb) for verb in verbs if verb != "signal"] + [
-    has("signal", signal) for signal in signals]
+
+
+def constant(text):
+    """A C constant of base/verb.c: numbers, shifts, products, names of macros."""
+    while names := re.findall(r"[A-Z]\w+_\w+|[A-Z]{4,}", text := re.sub(r"\b(\d+)U?L*\b", r"\1", text)):
+        for name in names:
+            text = text.replace(name, f"({MACROS[name]})")
+    return eval(text)  # pylint: disable=eval-used
+
+
+def uses():
+    """Ways to use a verb: verb, key, object, implied, key of the amount, unit, least, most, longest."""
+    body = re.search(r"km_verb_uses\[\] = \{(.*?)\n\};", VERB_C, re.S).group(1)
+    by_enum = dict(re.findall(r'\[(KM_\w+)\]\s*=\s*"(\w+)"', VERB_C))
+    for row in re.findall(r"\{(.*?)\}", body, re.S):
+        cells = [cell.strip() for cell in row.split(",")]
+        key, name, amount_key = (None if cell == "NULL" else cell.strip('"')
+                                 for cell in (cells[1], cells[2], cells[4]))
+        low, high, longest = (constant(cell) for cell in cells[6:9])
+        kind = {"KM_AMOUNT_COUNT": count, "KM_AMOUNT_BYTES": in_bytes}.get(cells[5])
+        yield {"verb": by_enum[cells[0]], "key": key, "object": name, "implied": cells[3] == "true",
+               "amount": amount_key and (amount_key, kind(low, high)),
+               "for": longest and duration(S, longest)}
+
+
+def form_keys(use):
+    return {use.get("key"), (use.get("amount") or [None])[0], "for"} - {None}
+
+
+def form(use):
+    """The members that a step has for one use of its verb."""
+    properties, required = {}, []
+    if use.get("key"):
+        properties[use["key"]] = {"const": use["object"]} if use["object"] else OBJECT
+        required += [] if use["implied"] else [use["key"]]
+    if use.get("amount"):
+        properties[use["amount"][0]] = use["amount"][1]
+        required.append(use["amount"][0])
+    if use.get("for"):
+        properties["for"] = use["for"]
+        required.append("for")
+    if use["verb"] == "signal":
+        properties["signal"] = enum(signals)
+        required.append("signal")
+    none = [{"required": [key]} for key in ARGUMENTS if key not in properties]
+    return {"properties": properties, "required": required, "not": {"anyOf": none}}
+
+
+def once(use):
+    """What a plan has once: a verb, or a verb on one object."""
+    if not use.get("object"):
+        return has("do", use["verb"])
+    named = has(use["key"], use["object"])
+    return {"allOf": [has("do", use["verb"]), {"anyOf": [named, {"not": {"required": [use["key"]]}}]}
+                      if use["implied"] else named]}
+
+
+def in_bytes(low, high):
+    return whole(in_units(BYTES, low, high))
+
+
+VERB_C = (TOP / "userspace/base/verb.c").read_text()
+MACROS = {name: value for file in ("base/base.h", "base/verb.h", "base/verb.c")
+          for name, value in re.findall(r"#define (\w+) +(\S.*)", (TOP / "userspace" / file).read_text())}
+OBJECT = whole("[A-Za-z0-9_][A-Za-z0-9._-]{0,30}")
+USES = {verb: [use for use in uses() if use["verb"] == verb] or [{"verb": verb}] for verb in verbs}
+# Members of a step that only some verbs take.
+ARGUMENTS = ["signal"] + sorted({key for ways in USES.values() for use in ways
+                                 for key in form_keys(use)})
+# By what no plan does twice; which names of objects are the same no schema can see.
+ONCE = [once(use) for verb in verbs if verb != "signal" for use in USES[verb]
+        if use.get("object") or not use.get("key")] + [has("signal", signal) for signal in signals]
 
 
 SOME_SHARE = {"allOf": [SHARE, {"not": ZERO}, {"not": FULL}]}
@@ -235,11 +303,10 @@ step = obj({
     "timeout": duration(10**8, 600 * S),
     "on_failure": enum(otherwise),
     "evidence": {"type": "array", "minItems": 1, "uniqueItems": True, "items": enum(captures)},
-    "signal": enum(signals),
-    "limit": count(1, 2**30),
+    **{key: {} for key in ARGUMENTS},
 }, ["do"], allOf=[
-    {"if": has("do", verb), "then": {"required": [key]}, "else": {"not": {"required": [key]}}}
-    for verb, key in TAKES.items()
+    {"if": has("do", verb), "then": {"anyOf": [form(use) for use in ways]}}
+    for verb, ways in USES.items()
 ] + [{"if": has("do", "notify"), "then": {"not": {"required": ["on_failure"]}}}])
 
 plan = array(ref("step"), 8, allOf=[

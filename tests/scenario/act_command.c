@@ -381,7 +381,7 @@ static void signals_and_limits_reach_only_processes_of_the_service(void **state)
 	assert_int_equal(world_ask(&w, &q), KM_OUT_REFUSED);
 	/* The hard limit is 64 as well: there is nothing to give. */
 	q = world_request(&w, KM_RAISE_LIMIT, "s");
-	q.limit = 128;
+	q.args.amount = 128;
 	assert_int_equal(world_ask(&w, &q), KM_OUT_FAILED);
 	assert_int_equal(w.outcome.error, -ENOSPC);
 	q = world_request(&w, KM_SEND_SIGNAL, "s"); /* its main process */

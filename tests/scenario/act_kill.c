@@ -187,7 +187,7 @@ static bool one_point(enum km_verb verb, unsigned int n, unsigned int m)
 	assert_int_equal(ptrace(PTRACE_INTERRUPT, pid, NULL, NULL), 0);
 	q = world_request(&w, verb, "s");
 	q.signal = SIGUSR1;
-	q.limit = 100;
+	q.args.amount = 100;
 	world_send(&w, &q);
 	in_time = run_to(pid, n, &w.outcomes, w.outcomes + 1);
 	km_close(&w.engine);

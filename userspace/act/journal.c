@@ -18,7 +18,8 @@ static const char *wrong(const struct km_chain_record *r)
 	const struct km_journal_record *j = (const void *)r;
 
 	return memchr(j->service, 0, KM_NAME_MAX) && memchr(j->rule, 0, KM_NAME_MAX) &&
-	                       memchr(j->detail, 0, KM_NAME_MAX)
+	                       memchr(j->detail, 0, KM_NAME_MAX) &&
+	                       memchr(j->object, 0, KM_OBJECT_MAX)
 	               ? NULL
 	               : "a text without end";
 }

@@ -34,7 +34,7 @@ struct km_journal_record {
 		state; /* enum km_outcome_state; of an intent: 1 if it counts against the budgets */
 	uint64_t cgroup_id;
 	uint64_t start_ns;
-	uint64_t limit;
+	uint64_t amount;
 	uint32_t tgid;
 	uint32_t verb;
 	int32_t signal;
@@ -43,7 +43,11 @@ struct km_journal_record {
 	char service[KM_NAME_MAX];
 	char rule[KM_NAME_MAX];
 	char detail[KM_NAME_MAX];
-	uint8_t unused[KM_JOURNAL_RECORD_SIZE - 120 - 3 * KM_NAME_MAX - 2 * KM_SHA256_SIZE];
+	/* Zeros in journals of before. */
+	uint64_t duration_ns;
+	char object[KM_OBJECT_MAX];
+	uint8_t unused[KM_JOURNAL_RECORD_SIZE - 128 - KM_OBJECT_MAX - 3 * KM_NAME_MAX -
+	               2 * KM_SHA256_SIZE];
 	uint8_t previous[KM_SHA256_SIZE];
 	uint8_t digest[KM_SHA256_SIZE]; /* of all bytes before it */
 };

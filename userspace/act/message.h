@@ -6,7 +6,7 @@
 #include "base/message.h"
 #include "collect/raw.h"
 
-#define KM_ACT_VERSION 1
+#define KM_ACT_VERSION 2
 
 enum km_act_type {
 	KM_ACT_REQUEST = 1, /* engine to actor: do this */
@@ -23,7 +23,7 @@ struct km_act_request {
 	struct km_message_hdr hdr;
 	uint64_t intent_id;  /* the decision's; must rise */
 	uint64_t timeout_ns; /* at most KM_ACT_TIMEOUT_MAX_NS */
-	uint64_t limit;
+	struct km_verb_args args;
 	uint64_t start_ns; /* with tgid: who must still be there (signal, raise_limit, stop,
 			      restart); 0: whoever is */
 	uint32_t tgid;

@@ -4,9 +4,6 @@
 #include "act/internal.h"
 #include "base/text.h"
 
-/* The kernel's own ceiling for a process (fs.nr_open) is 2^20 unless someone raised it. */
-#define FILES_MAX (1U << 20)
-
 void km_act_find(struct km_act *act)
 {
 	const char *name = act->rec.service;
@@ -22,7 +19,9 @@ void km_act_find(struct km_act *act)
 static const char *check_form(struct km_act *act)
 {
 	const struct km_journal_record *q = &act->rec;
+	struct km_verb_args args = { .amount = q->amount, .duration_ns = q->duration_ns };
 
+	memcpy(args.object, q->object, sizeof(args.object));
 	if (q->intent_id <= act->actor->last_intent_id)
 		return "intent is not a new one";
 	if (q->verb == KM_VERB_NONE || q->verb >= KM_VERB_MAX)
@@ -33,9 +32,7 @@ static const char *check_form(struct km_act *act)
 		return "time-out out of range";
 	if (q->verb == KM_SEND_SIGNAL && (q->signal < 1 || q->signal > SIGRTMAX))
 		return "no such signal";
-	if (q->verb == KM_RAISE_LIMIT && (q->limit == 0 || q->limit > FILES_MAX))
-		return "limit out of range";
-	return NULL;
+	return km_verb_fault((enum km_verb)q->verb, &args);
 }
 
 /* Which service it is, and whether the verb is one for its kind. */
@@ -158,15 +155,17 @@ static bool take_over(struct km_act *act, const struct km_act_request *q)
 	r->intent_id = q->intent_id;
 	r->verb = q->verb;
 	r->signal = q->signal;
-	r->limit = q->limit;
+	r->amount = q->args.amount;
+	r->duration_ns = q->args.duration_ns;
 	r->tgid = q->tgid;
 	r->start_ns = q->start_ns;
 	/* Not what is behind a text's end: the journal shows no leftovers of the engine. */
 	memccpy(r->service, q->service, 0, KM_NAME_MAX - 1);
 	memccpy(r->rule, q->rule, 0, KM_NAME_MAX - 1);
 	memccpy(r->detail, q->reason, 0, KM_NAME_MAX - 1);
-	return !q->service[KM_NAME_MAX - 1] && !q->rule[KM_NAME_MAX - 1] &&
-	       !q->reason[KM_NAME_MAX - 1];
+	memccpy(r->object, q->args.object, 0, KM_OBJECT_MAX - 1);
+	return !q->args.object[KM_OBJECT_MAX - 1] && !q->service[KM_NAME_MAX - 1] &&
+	       !q->rule[KM_NAME_MAX - 1] && !q->reason[KM_NAME_MAX - 1];
 }
 
 void km_request_receive(struct km_actor *a, const void *msg, size_t size, bool stale)

@@ -61,7 +61,7 @@ static int raise_limit(struct km_act *act, int pidfd, char *detail, size_t size)
 	if (prlimit(pid, RLIMIT_NOFILE, NULL, &now) < 0)
 		return -errno;
 	want = now;
-	want.rlim_cur = act->rec.limit < now.rlim_max ? act->rec.limit : now.rlim_max;
+	want.rlim_cur = act->rec.amount < now.rlim_max ? act->rec.amount : now.rlim_max;
 	snprintf(detail, size, "descriptors %llu to %llu, hard limit %llu",
 	         (unsigned long long)now.rlim_cur, (unsigned long long)want.rlim_cur,
 	         (unsigned long long)now.rlim_max);

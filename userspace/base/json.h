@@ -75,6 +75,11 @@ struct km_json_field {
  * are absent leave their place untouched. 0, or -EBADMSG with *ERR. */
 int km_json_read(const struct km_json *doc, const cJSON *obj, const struct km_json_field *fields,
                  void *base, struct km_error *err);
+/* One value by one row, where the key alone does not tell what it is. */
+int km_json_read_one(const struct km_json *doc, const cJSON *node,
+                     const struct km_json_field *field, void *base, struct km_error *err);
+/* "one of: a, b, c" of NAMES into OUT, cut where its room ends. Returns OUT. */
+const char *km_json_names(const char *const *names, char *out, size_t size);
 
 /* "30s" and the like, whole string. 0 or -EINVAL. */
 int km_parse_duration(const char *s, uint64_t *ret_ns);

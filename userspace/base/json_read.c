@@ -201,8 +201,7 @@ static int read_share(const struct reading *r)
 	return 0;
 }
 
-/* "a, b, c" of NAMES, cut where the remedy's room ends. */
-static const char *list_names(const char *const *names, char *out, size_t size)
+const char *km_json_names(const char *const *names, char *out, size_t size)
 {
 	size_t used = 0;
 
@@ -217,7 +216,7 @@ static const char *remedy_for(const char *s, const char *const *names, char *out
 	const char *nearest = km_text_nearest(s, names);
 
 	if (!nearest)
-		return list_names(names, out, size);
+		return km_json_names(names, out, size);
 	snprintf(out, size, "did you mean \"%s\"?", nearest);
 	return out;
 }
@@ -228,7 +227,7 @@ static int read_enum(const struct reading *r)
 	int i;
 
 	if (!cJSON_IsString(r->node))
-		return wrong(r, list_names(r->field->names, remedy, sizeof(remedy)), "a string");
+		return wrong(r, km_json_names(r->field->names, remedy, sizeof(remedy)), "a string");
 	for (i = 0; r->field->names[i]; i++) {
 		if (strcmp(r->node->valuestring, r->field->names[i]) != 0)
 			continue;
@@ -292,21 +291,32 @@ static bool has_key(const cJSON *obj, const char *key)
 	return false;
 }
 
+int km_json_read_one(const struct km_json *doc, const cJSON *node,
+                     const struct km_json_field *field, void *base, struct km_error *err)
+{
+	const struct reading r = { .doc = doc,
+		                   .field = field,
+		                   .node = node,
+		                   .place = (char *)base + field->offset,
+		                   .err = err };
+
+	return readers[field->kind](&r);
+}
+
 int km_json_read(const struct km_json *doc, const cJSON *obj, const struct km_json_field *fields,
                  void *base, struct km_error *err)
 {
-	struct reading r = { .doc = doc, .err = err };
 	const struct km_json_field *f;
+	const cJSON *node;
 	int rc;
 
 	if (!cJSON_IsObject(obj))
 		return km_json_fail(doc, obj, err, "write { ... }", "an object is expected here");
-	for (r.node = obj->child; r.node; r.node = r.node->next) {
-		r.field = find_field(fields, r.node->string);
-		if (!r.field)
-			return unknown_key(doc, r.node, fields, err);
-		r.place = (char *)base + r.field->offset;
-		rc = readers[r.field->kind](&r);
+	for (node = obj->child; node; node = node->next) {
+		f = find_field(fields, node->string);
+		if (!f)
+			return unknown_key(doc, node, fields, err);
+		rc = km_json_read_one(doc, node, f, base, err);
 		if (rc < 0)
 			return rc;
 	}

@@ -4,12 +4,6 @@
 #include "base/policy.h"
 #include "base/text.h"
 
-const char *const km_verb_names[KM_VERB_MAX + 1] = {
-	[KM_VERB_NONE] = "none",  [KM_START] = "start",        [KM_STOP] = "stop",
-	[KM_RESTART] = "restart", [KM_SEND_SIGNAL] = "signal", [KM_RAISE_LIMIT] = "raise_limit",
-	[KM_NOTIFY] = "notify",
-};
-
 /* A host without one of these cannot be reached or mended any more. */
 static const char *const built_in[] = {
 	"init",
@@ -75,6 +69,7 @@ struct km_policy *km_policy_free(struct km_policy *p)
 
 static int read_verbs(const struct compile *c, const cJSON *list, struct km_policy *p)
 {
+	char remedy[sizeof(c->err->remedy)];
 	const cJSON *node;
 	int i;
 
@@ -86,8 +81,8 @@ static int read_verbs(const struct compile *c, const cJSON *list, struct km_poli
 				break;
 		if (i == KM_VERB_MAX)
 			return km_json_fail(c->doc, node, c->err,
-			                    "one of: start, stop, restart, signal, raise_limit, "
-			                    "notify",
+			                    km_json_names(km_verb_names + 1, remedy,
+			                                  sizeof(remedy)),
 			                    "no verb \"%.100s\"", node->valuestring);
 		p->verbs[i] = true;
 	}

@@ -7,19 +7,7 @@
 #include "base/base.h"
 #include "base/config.h"
 #include "base/json.h"
-
-enum km_verb {
-	KM_VERB_NONE = 0,
-	KM_START = 1,
-	KM_STOP = 2,
-	KM_RESTART = 3,
-	KM_SEND_SIGNAL = 4, /* by pidfd */
-	KM_RAISE_LIMIT = 5, /* prlimit of RLIMIT_NOFILE, up to the hard limit */
-	KM_NOTIFY = 6,      /* a line in the journal and an incident; changes nothing */
-	KM_VERB_MAX
-};
-
-extern const char *const km_verb_names[KM_VERB_MAX + 1]; /* [0] is "none" */
+#include "base/verb.h"
 
 /* At most COUNT acts within the last PER_NS. */
 struct km_budget {

@@ -11,7 +11,7 @@ static int request(struct km_engine *e, const struct km_decision *d)
 		.hdr = { .type = KM_ACT_REQUEST, .version = KM_ACT_VERSION, .size = sizeof(m) },
 		.intent_id = d->id,
 		.timeout_ns = d->timeout_ns,
-		.limit = d->limit,
+		.args = d->args,
 		.start_ns = d->start_ns,
 		.tgid = d->tgid,
 		.verb = d->verb,

@@ -68,7 +68,7 @@ struct km_decision {
 	uint32_t step;          /* index in the plan */
 	uint32_t attempt;       /* of this repair, 1 first */
 	int signal;
-	uint64_t limit;
+	struct km_verb_args args;
 	uint64_t timeout_ns;
 	uint64_t due_ns;     /* ASK, LATER; NO: looked at again then, 0 never */
 	uint32_t tgid;       /* main process at the time, 0 none */

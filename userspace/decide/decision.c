@@ -63,8 +63,12 @@ static void write_act(const struct km_decision *d, struct km_json_writer *w)
 	km_jw_kstring(w, "verb", km_verb_names[d->verb]);
 	if (d->verb == KM_SEND_SIGNAL)
 		km_jw_ki64(w, "signal", d->signal);
-	if (d->verb == KM_RAISE_LIMIT)
-		km_jw_ku64(w, "limit", d->limit);
+	if (d->args.object[0])
+		km_jw_kstring(w, "object", d->args.object);
+	if (d->args.amount)
+		km_jw_ku64(w, "amount", d->args.amount);
+	if (d->args.duration_ns)
+		km_jw_ku64(w, "duration_ns", d->args.duration_ns);
 	km_jw_ku64(w, "step", d->step);
 	km_jw_ku64(w, "attempt", d->attempt);
 	km_jw_ku64(w, "timeout_ns", d->timeout_ns);

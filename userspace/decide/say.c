@@ -57,7 +57,7 @@ static void what(const struct km_move *m, struct km_decision *d)
 	d->attempt = has_verb(d->answer) || !m->r->acts ? m->r->acts + 1 : m->r->acts;
 	d->verb = step ? step->verb : KM_VERB_NONE;
 	d->signal = step ? step->signal : 0;
-	d->limit = step ? step->limit : 0;
+	d->args = step ? step->args : (struct km_verb_args){ 0 };
 	d->timeout_ns = step ? step->timeout_ns : 0;
 	d->tgid = 0;
 	d->start_ns = 0;

@@ -30,6 +30,7 @@ static bool is_decision(const struct km_decision *d)
 	       (unsigned int)d->guard <= KM_GUARD_MAX && (unsigned int)d->event < KM_EV_MAX &&
 	       !(d->guards_passed >> KM_GUARD_MAX) && d->has_forecast <= 1 &&
 	       is_forecast(&d->forecast) && is_text(d->service, sizeof(d->service)) &&
+	       is_text(d->args.object, sizeof(d->args.object)) &&
 	       is_text(d->rule, sizeof(d->rule)) && is_text(d->reason, sizeof(d->reason)) &&
 	       is_text(d->ending.sender_comm, sizeof(d->ending.sender_comm));
 }

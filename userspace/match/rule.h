@@ -107,7 +107,7 @@ struct km_step {
 	enum km_verb verb;
 	unsigned int line;
 	int signal;          /* KM_SEND_SIGNAL */
-	uint64_t limit;      /* KM_RAISE_LIMIT: descriptors */
+	struct km_verb_args args;
 	uint64_t timeout_ns; /* 30 s by default */
 	uint32_t evidence;   /* what is looked at just before it: bits of enum km_capture_kind */
 	enum km_otherwise on_failure; /* the act failed or did not help, and what comes then */

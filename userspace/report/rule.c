@@ -141,8 +141,11 @@ static void write_plan(const struct km_rule *r, struct km_json_writer *w)
 		km_jw_ku64(w, "line", s->line);
 		if (s->verb == KM_SEND_SIGNAL)
 			km_jw_ki64(w, "signal", s->signal);
-		if (s->verb == KM_RAISE_LIMIT)
-			km_jw_ku64(w, "limit", s->limit);
+		if (s->args.object[0])
+			km_jw_kstring(w, "object", s->args.object);
+		if (s->args.amount)
+			km_jw_ku64(w, "amount", s->args.amount);
+		ktime(w, "duration", s->args.duration_ns);
 		ktime(w, "timeout", s->timeout_ns);
 		km_jw_kstring(w, "on_failure", km_otherwise_names[s->on_failure]);
 		km_jw_key(w, "evidence");

@@ -120,8 +120,8 @@ static void bad_requests_are_refused_with_their_reason_and_journalled(void **sta
 		{ "exe", KM_SEND_SIGNAL, 0, 0, 1, 0, -EINVAL, "signal" },
 		{ "exe", KM_SEND_SIGNAL, 0, 0, 1, -1, -EINVAL, "signal" },
 		{ "exe", KM_SEND_SIGNAL, 0, 0, 1, 65, -EINVAL, "signal" },
-		{ "exe", KM_RAISE_LIMIT, 0, 0, 1, 0, -EINVAL, "limit" },
-		{ "exe", KM_RAISE_LIMIT, 0, (1 << 20) + 1, 1, 0, -EINVAL, "limit" },
+		{ "exe", KM_RAISE_LIMIT, 0, 0, 1, 0, -EINVAL, "amount" },
+		{ "exe", KM_RAISE_LIMIT, 0, (1 << 30) + 1, 1, 0, -EINVAL, "amount" },
 		{ "nobody", KM_STOP, 0, 0, 1, 0, -ENOENT, "not known" },
 		{ "web.service.d", KM_STOP, 0, 0, 1, 0, -ENOENT, "not known" },
 		{ "../web.service", KM_STOP, 0, 0, 1, 0, -ENOENT, "not known" },
@@ -142,25 +142,54 @@ static void bad_requests_are_refused_with_their_reason_and_journalled(void **sta
 
 		q.tgid = bad[i].tgid;
 		q.signal = bad[i].signal;
-		q.limit = bad[i].limit;
+		q.args.amount = bad[i].limit;
 		q.timeout_ns = bad[i].timeout_ns;
 		refused(&q, bad[i].error, bad[i].why);
 	}
 }
 
-static void texts_without_an_end_are_refused(void **state)
+static void what_a_verb_does_not_take_is_refused(void **state)
 {
-	struct km_act_request q = world_request(&w, KM_STOP, "cmd");
+	static const struct {
+		uint32_t verb;
+		struct km_verb_args args;
+		const char *why;
+	} bad[] = {
+		{ KM_STOP, { .amount = 1 }, "amount" },
+		{ KM_STOP, { .duration_ns = KM_NS_PER_S }, "duration" },
+		{ KM_STOP, { .object = "x" }, "object" },
+		{ KM_RAISE_LIMIT, { .amount = 9, .object = "cpu" }, "object" },
+		{ KM_RAISE_LIMIT, { .amount = 9, .object = "../x" }, "not the name" },
+		{ KM_RAISE_LIMIT, { .amount = 9, .object = "-x" }, "not the name" },
+		{ KM_RAISE_LIMIT, { .amount = 9, .duration_ns = KM_NS_PER_S }, "duration" },
+	};
 
 	(void)state;
-	memset(q.service, 'a', sizeof(q.service));
-	refused(&q, -EINVAL, "without end");
-	q = world_request(&w, KM_STOP, "cmd");
-	memset(q.rule, 'a', sizeof(q.rule));
-	refused(&q, -EINVAL, "without end");
-	q = world_request(&w, KM_STOP, "cmd");
-	memset(q.reason, 'a', sizeof(q.reason));
-	refused(&q, -EINVAL, "without end");
+	for (size_t i = 0; i < KM_ARRAY_SIZE(bad); i++) {
+		struct km_act_request q = world_request(&w, (enum km_verb)bad[i].verb, "cmd");
+
+		q.args = bad[i].args;
+		refused(&q, -EINVAL, bad[i].why);
+	}
+}
+
+static void texts_without_an_end_are_refused(void **state)
+{
+	struct km_act_request q;
+	const struct {
+		char *text;
+		size_t size;
+	} texts[] = { { q.service, sizeof(q.service) },
+		      { q.rule, sizeof(q.rule) },
+		      { q.reason, sizeof(q.reason) },
+		      { q.args.object, sizeof(q.args.object) } };
+
+	(void)state;
+	for (size_t i = 0; i < KM_ARRAY_SIZE(texts); i++) {
+		q = world_request(&w, KM_STOP, "cmd");
+		memset(texts[i].text, 'a', texts[i].size);
+		refused(&q, -EINVAL, "without end");
+	}
 }
 
 static void what_stands_behind_a_text_does_not_reach_the_journal(void **state)
@@ -393,11 +422,11 @@ static void a_limit_is_raised_up_to_the_hard_one(void **state)
 	assert_int_equal(prlimit(pid, RLIMIT_NOFILE, &small, NULL), 0);
 	q = to(pid, "exe", 0);
 	q.verb = KM_RAISE_LIMIT;
-	q.limit = 128;
+	q.args.amount = 128;
 	assert_int_equal(world_ask(&w, &q), KM_OUT_DONE);
 	assert_string_equal(w.outcome.detail, "descriptors 64 to 128, hard limit 256");
 	q.intent_id = w.next_id++;
-	q.limit = 4096;
+	q.args.amount = 4096;
 	assert_int_equal(world_ask(&w, &q), KM_OUT_DONE);
 	prlimit(pid, RLIMIT_NOFILE, NULL, &now);
 	assert_int_equal(now.rlim_cur, 256);
@@ -498,7 +527,7 @@ static void leave_open(enum km_verb verb, const char *service, uint64_t limit)
 	struct km_journal_record r = { .kind = KM_J_INTENT,
 		                       .intent_id = w.next_id++,
 		                       .verb = verb,
-		                       .limit = limit,
+		                       .amount = limit,
 		                       .state = 1 };
 	struct km_chain *j;
 
@@ -551,6 +580,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(bad_requests_are_refused_with_their_reason_and_journalled),
+		TEST(what_a_verb_does_not_take_is_refused),
 		TEST(texts_without_an_end_are_refused),
 		TEST(what_stands_behind_a_text_does_not_reach_the_journal),
 		TEST(messages_of_another_size_type_or_version_are_refused),

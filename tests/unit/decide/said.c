@@ -239,9 +239,9 @@ static void verbs_carry_what_they_need(void **state)
 	assert_int_equal(speak(t, leak_rule(t), 0), 0);
 	assert_non_null(strstr(text_of(expect(t, KM_ANSWER_ACT), b), "\"signal\":10,"));
 	plan_of(leak_rule(t))[0].verb = KM_RAISE_LIMIT;
-	plan_of(leak_rule(t))[0].limit = 4096;
+	plan_of(leak_rule(t))[0].args.amount = 4096;
 	assert_int_equal(speak(t, leak_rule(t), 1), 0);
-	assert_non_null(strstr(text_of(expect(t, KM_ANSWER_ACT), b), "\"limit\":4096,"));
+	assert_non_null(strstr(text_of(expect(t, KM_ANSWER_ACT), b), "\"amount\":4096,"));
 }
 
 static void a_reason_that_is_too_long_is_cut_at_a_characters_end(void **state)

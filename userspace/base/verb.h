@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The closed list of what can be done to a host, and what each verb takes besides a service. The
+ * same rows check a rule's step, a request to the actor, and tell people what a step does. */
+#ifndef KM_VERB_H
+#define KM_VERB_H
+
+#include "base/base.h"
+
+/* Append only: the numbers lie in journals. */
+enum km_verb {
+	KM_VERB_NONE = 0,
+	KM_START = 1,
+	KM_STOP = 2,
+	KM_RESTART = 3,
+	KM_SEND_SIGNAL = 4, /* by pidfd */
+	KM_RAISE_LIMIT = 5, /* of a process or its cgroup, never past what bounds it in turn */
+	KM_NOTIFY = 6,      /* a line in the journal and an incident; changes nothing */
+	KM_VERB_MAX
+};
+
+extern const char *const km_verb_names[KM_VERB_MAX + 1]; /* [0] is "none" */
+
+/* Names of what is acted on within a service, terminator included: they are short, and lie in the
+ * action journal's records. */
+#define KM_OBJECT_MAX 32
+
+/* What a step says besides its verb. OBJECT is a name that the actor looks up in its own
+ * configuration, never a path, an address or a program; "": none. */
+struct km_verb_args {
+	uint64_t amount;      /* in the unit of the row that takes it; 0: none */
+	uint64_t duration_ns; /* then it is taken back; 0: it stays */
+	char object[KM_OBJECT_MAX];
+};
+
+/* Units of an amount. */
+enum km_amount {
+	KM_AMOUNT_NONE = 0,
+	KM_AMOUNT_COUNT,
+	KM_AMOUNT_BYTES,
+};
+
+/* One way to use a verb; a verb without a row takes nothing. */
+struct km_verb_use {
+	enum km_verb verb;
+	const char *key;    /* member of a step that holds the object, NULL: none is taken */
+	const char *object; /* this very one; NULL: any name */
+	bool implied;       /* it need not be said */
+	const char *amount_key;
+	enum km_amount amount;
+	uint64_t min, max;   /* of the amount */
+	uint64_t for_max_ns; /* 0: it takes no duration; else it must have one, KM_FOR_MIN_NS at
+				least */
+};
+
+/* Shorter, and what is taken back was hardly there. */
+#define KM_FOR_MIN_NS KM_NS_PER_S
+
+extern const struct km_verb_use km_verb_uses[];
+extern const size_t km_verb_use_count;
+
+/* How VERB is used on OBJECT ("": on what is implied, or on nothing); NULL: it cannot be. */
+const struct km_verb_use *km_verb_use(enum km_verb verb, const char *object);
+/* Letters, digits, '.', '_' and '-', not first '.' or '-'; shorter than KM_OBJECT_MAX. */
+bool km_verb_is_object(const char *name);
+/* NULL, or what is wrong with ARGS for VERB. */
+const char *km_verb_fault(enum km_verb verb, const struct km_verb_args *args);
+
+#endif

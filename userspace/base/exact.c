@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/exact.h"
 
+#include <float.h>
 #include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define FRACTION_BITS 52
+#define EXPONENT_BIAS 1023
 
 /* ln 2 as a sum whose first part times any exponent is exact. */
 #define LN2_HIGH 0x1.62e42feep-1
@@ -44,21 +50,35 @@ double km_exact_fade(double x)
 	return ldexp(sum, -(int)n);
 }
 
-/* ln(m * 2^n) = n * ln 2 + 2 * atanh((m - 1) / (m + 1)) with m within sqrt(2) of 1, so that the
- * series' argument is at most 0.172. */
-double km_exact_ln(double x)
+/* x = m 2^e with m from sqrt(1/2) to sqrt(2); log m = 2 artanh((m - 1) / (m + 1)), six terms. */
+double km_exact_log(double x)
 {
-	int n;
-	double m = frexp(x, &n), z, sum = 0;
+	const uint64_t one = (uint64_t)EXPONENT_BIAS << FRACTION_BITS;
+	uint64_t bits;
+	double m, s, s2;
+	int e;
 
-	if (m < M_SQRT1_2) {
-		m *= 2;
-		n--;
+	if (!(x >= DBL_MIN && x <= DBL_MAX))
+		x = DBL_MIN;
+	memcpy(&bits, &x, sizeof(bits));
+	e = (int)(bits >> FRACTION_BITS) - EXPONENT_BIAS;
+	bits = (bits & ((1ULL << FRACTION_BITS) - 1)) | one;
+	memcpy(&m, &bits, sizeof(m));
+	if (m > M_SQRT2) {
+		m /= 2;
+		e++;
 	}
-	z = (m - 1) / (m + 1);
-	for (int i = 21; i > 0; i -= 2)
-		sum = 1.0 / i + sum * z * z;
-	return n * M_LN2 + 2 * z * sum;
+	s = (m - 1) / (m + 1);
+	s2 = s * s;
+	s *= 2 + s2 * (2.0 / 3 + s2 * (2.0 / 5 + s2 * (2.0 / 7 + s2 * (2.0 / 9 + s2 * 2 / 11))));
+	return (double)e * M_LN2 + s;
+}
+
+double km_exact_asinh(double x)
+{
+	double a = fabs(x), y = a < 1e150 ? km_exact_log(a + sqrt(a * a + 1)) : km_exact_log(2 * a);
+
+	return x < 0 ? -y : y;
 }
 
 /* Newton's, from above, where it falls to the root and then stays. */

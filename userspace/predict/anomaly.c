@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "base/exact.h"
 #include "predict/anomaly.h"
 
 #include <math.h>
 
 #include "base/base.h"
-#include "predict/number.h"
 
 /* Nothing is said before so many samples. */
 #define SAMPLES_MIN 50
@@ -40,7 +40,7 @@ static double rounded(double x)
 
 static unsigned int grade(double surprise)
 {
-	double g = km_number_log(surprise + SURPRISE_MIN) * GRADES_OF_E + GRADE_OF_ONE;
+	double g = km_exact_log(surprise + SURPRISE_MIN) * GRADES_OF_E + GRADE_OF_ONE;
 
 	return (unsigned int)fmax(0, fmin(g, KM_ANOMALY_GRADES - 1));
 }

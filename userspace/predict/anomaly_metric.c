@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /* One metric against its own past. Mean and spread are exponentially weighted (West 1979), each
  * update clipped (Huber 1964), so that what is odd does not become usual at once. */
+#include "base/exact.h"
 #include "predict/anomaly.h"
 
 #include <math.h>
-
-#include "predict/number.h"
 
 /* Half-life of what is usual: two weeks of minutes. Before that all samples count alike. */
 #define HALF_LIFE 20000.0
@@ -59,14 +58,14 @@ static double look(struct km_anomaly_norm *v, double e, double learn)
 /* Large deviations count by their logarithm: one view must not outshout all others. */
 static double square(double z)
 {
-	double y = km_number_log(1 + z);
+	double y = km_exact_log(1 + z);
 
 	return y * y;
 }
 
 static double rarity(struct km_anomaly_metric *m, double z)
 {
-	double place = km_number_asinh(z) * BIN_WIDTH + BIN_OF_MEAN;
+	double place = km_exact_asinh(z) * BIN_WIDTH + BIN_OF_MEAN;
 	int i = (int)clipped(place, KM_ANOMALY_BINS), last = KM_ANOMALY_BINS - 1;
 	double near;
 
@@ -81,7 +80,7 @@ static double rarity(struct km_anomaly_metric *m, double z)
 	m->bin[i]++;
 	near = (near + 1.0 / KM_ANOMALY_BINS) / (m->counted + 1.0);
 	m->counted++;
-	return -km_number_log(near + RARE_MIN);
+	return -km_exact_log(near + RARE_MIN);
 }
 
 static void begin(struct km_anomaly_metric *m, double x)
@@ -111,8 +110,7 @@ static double views(struct km_anomaly_metric *m, double x, double scale, double 
 	for (int i = 0; i < KM_ANOMALY_STEPS; i++) {
 		weight /= 3;
 		m->steps[i] += (float)((step - (double)m->steps[i]) * fmax(weight, first));
-		sum += square(
-			fabs(look(v++, km_number_log((double)m->steps[i] + STEP_MIN), learn)));
+		sum += square(fabs(look(v++, km_exact_log((double)m->steps[i] + STEP_MIN), learn)));
 	}
 	return sum;
 }

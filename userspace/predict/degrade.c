@@ -5,8 +5,8 @@
  * clipped, so that no single burst makes a trend. */
 #include <math.h>
 
+#include "base/exact.h"
 #include "predict/internal.h"
-#include "predict/number.h"
 
 /* Ticks are averaged over so long; a step. */
 #define STEP_NS (10 * KM_NS_PER_S)
@@ -29,7 +29,7 @@ static const enum km_watched looked_at[KM_CREEPS] = {
 
 static void step(struct km_creep *c, double x)
 {
-	double y = km_number_log(1 + fmax(x, 0)), off = y - (double)c->mean, learn, z;
+	double y = km_exact_log(1 + fmax(x, 0)), off = y - (double)c->mean, learn, z;
 
 	c->samples += c->samples < UINT32_MAX;
 	learn = fmax(LEARN, 1.0 / c->samples);

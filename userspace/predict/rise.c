@@ -57,7 +57,7 @@ bool km_rise_levels_off(const struct km_rise *r, double limit)
 	share = r->height / (OVERSHOOT * limit - r->low);
 	if (ratio <= 1 || share >= 1)
 		return false;
-	return ratio > share / (1 - share) / -km_exact_ln(1 - share);
+	return ratio > share / (1 - share) / -km_exact_log(1 - share);
 }
 
 double km_rise_base(const struct km_fit *fit)

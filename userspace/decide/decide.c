@@ -183,6 +183,13 @@ int km_decide_match(struct km_decide *d, const struct km_decide_world *w, const 
 	return fresh ? km_repair_consider(&move) : speaks_again(&move, m);
 }
 
+bool km_decide_keeps(const struct km_decide *d, uint64_t service_id, uint64_t rule_key)
+{
+	const uint64_t key[2] = { service_id, rule_key };
+
+	return km_table_get(d->table[KM_T_REPAIR], key) || km_table_get(d->table[KM_T_SAID], key);
+}
+
 static const enum km_repair_event event_of[KM_OUT_STATE_MAX] = {
 	[KM_OUT_REFUSED] = KM_E_REFUSED,   [KM_OUT_DONE] = KM_E_DONE,
 	[KM_OUT_FAILED] = KM_E_FAILED,     [KM_OUT_UNKNOWN] = KM_E_UNSURE,

@@ -136,6 +136,8 @@ struct km_decide_world {
  * is open (an outcome that comes twice, an approval of what does not wait), nothing changed. Where
  * a table or the queue is full, that is counted and 0. */
 int km_decide_match(struct km_decide *d, const struct km_decide_world *w, const struct km_match *m);
+/* Something is kept of the two: km_decide_match() must hear when the rule speaks no more. */
+bool km_decide_keeps(const struct km_decide *d, uint64_t service_id, uint64_t rule_key);
 int km_decide_outcome(struct km_decide *d, const struct km_decide_world *w,
                       const struct km_raw_outcome *o);
 int km_decide_verdict(struct km_decide *d, const struct km_decide_world *w, uint64_t decision_id,

@@ -50,16 +50,26 @@ KM_DEFINE_FREEP(struct km_matcher, km_matcher_free)
 int km_matcher_rule(struct km_matcher *m, const struct km_rule *rule,
                     const struct km_match_input *in, struct km_match *ret);
 
+/* All rules in force on one service, in their order: CB is told of each that covers it. It returns
+ * 1 if it keeps anything of this rule and service, and so must hear when the rule speaks no more;
+ * 0; or negative errno, which ends the round and is returned. Not looked at are rules that cannot
+ * speak now, nor begin to remember anything, while nothing is kept of them: all that CB misses is
+ * that they are silent. */
+typedef int (*km_match_cb)(void *userdata, const struct km_match *match);
+int km_matcher_service(struct km_matcher *m, const struct km_match_input *in, km_match_cb cb,
+                       void *userdata);
+
 uint64_t km_matcher_full(const struct km_matcher *m);
 
 /* Hears each look at a rule that covers the service, and what every condition of its two trees
- * said. For rule tests and back-tests; the daemon has none. UNLESS is NULL where the rule has none.
- */
+ * said. For rule tests; the daemon has none. UNLESS is NULL where the rule has none. While somebody
+ * listens every rule is looked at. */
 typedef void (*km_match_ear)(void *userdata, const struct km_match *match,
                              const enum km_truth *when, const enum km_truth *unless);
 void km_matcher_listen(struct km_matcher *m, km_match_ear ear, void *userdata);
 
-/* What is kept of rules that are no longer in R, or have another text, is dropped. */
+/* R is in force and must outlive M or the next call. What is kept of rules that are no longer in
+ * it, or have another text, is dropped. */
 void km_matcher_rules_changed(struct km_matcher *m, const struct km_rules *r);
 
 size_t km_matcher_tables(struct km_matcher *m, struct km_table **ret, size_t max);

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A rule on a service: both trees of conditions, and what decided. */
-#include "match/memory.h"
+#include "match/matcher.h"
 #include "match/truth.h"
-
-struct km_matcher {
-	struct km_memory memory;
-	km_match_ear ear; /* NULL: none */
-	void *ear_data;
-};
 
 /* One part of one rule while it is looked at. */
 struct look {
@@ -16,6 +10,7 @@ struct look {
 	const struct km_match_input *in;
 	const struct km_cond *tree;
 	enum km_memory_part part;
+	bool keeps; /* a row of the memory */
 	enum km_truth truth[KM_CONDITIONS_MAX];
 };
 
@@ -38,6 +33,8 @@ struct km_matcher *km_matcher_free(struct km_matcher *m)
 	if (!m)
 		return NULL;
 	km_memory_done(&m->memory);
+	km_index_free(m->index);
+	km_table_free(m->rounds);
 	free(m);
 	return NULL;
 }
@@ -50,11 +47,6 @@ size_t km_matcher_tables(struct km_matcher *m, struct km_table **ret, size_t max
 	for (; n < KM_ARRAY_SIZE(all) && n < max; n++)
 		ret[n] = all[n];
 	return n;
-}
-
-void km_matcher_rules_changed(struct km_matcher *m, const struct km_rules *r)
-{
-	km_memory_rules_changed(&m->memory, r);
 }
 
 void km_matcher_listen(struct km_matcher *m, km_match_ear ear, void *userdata)
@@ -94,9 +86,13 @@ static enum km_truth latch(struct look *l, unsigned int i, enum km_truth now)
 			km_memory_breaks(&l->m->memory, &here);
 		now = still;
 	}
-	if (now != KM_TRUE)
+	if (now != KM_TRUE) {
+		/* a level that is not measured may still be past its bound */
+		l->keeps = l->keeps || km_memory_has(&l->m->memory, &here);
 		return now;
+	}
 	r = km_memory_holds(&l->m->memory, &here, 0);
+	l->keeps = l->keeps || r >= 0;
 	return r < 0 ? KM_NOT_MEASURED : KM_TRUE;
 }
 
@@ -113,6 +109,7 @@ static enum km_truth hold(struct look *l, unsigned int i, enum km_truth now)
 		return now;
 	}
 	r = km_memory_holds(&l->m->memory, &here, l->tree[i].for_ns);
+	l->keeps = l->keeps || r >= 0;
 	return r < 0 ? KM_NOT_MEASURED : r ? KM_TRUE : KM_FALSE;
 }
 
@@ -249,27 +246,25 @@ static void look(struct look *l, const struct km_cond *tree, enum km_memory_part
 	look_at_tree(l);
 }
 
-int km_matcher_rule(struct km_matcher *m, const struct km_rule *rule,
+bool km_matcher_ask(struct km_matcher *m, const struct km_rule *rule,
                     const struct km_match_input *input, struct km_match *ret)
 {
-	struct km_match_input in;
+	struct km_match_input in = *input;
 	struct look when, unless;
 
 	*ret = (struct km_match){ .rule = rule,
-		                  .service_id = input->service->id,
-		                  .t_ns = input->now_ns,
-		                  .spoke = KM_FALSE };
-	if (!km_rule_covers(rule, input->service, input->def))
-		return 0;
-	ret->scoped = true;
+		                  .service_id = in.service->id,
+		                  .t_ns = in.now_ns,
+		                  .spoke = KM_FALSE,
+		                  .scoped = true };
 	if (is_over(rule, input, ret))
-		return 0;
-	in = *input;
+		return true; /* perhaps: nobody looked */
 	in.rule_key = rule->key;
 	/* member by member: clearing what each condition says costs more than asking it */
 	when.m = unless.m = m;
 	when.rule = unless.rule = rule;
 	when.in = unless.in = &in;
+	when.keeps = unless.keeps = false;
 	look(&when, rule->when, KM_PART_WHEN);
 	ret->spoke = when.truth[0];
 	ret->line = rule->when[deciding(&when)].line;
@@ -284,5 +279,17 @@ int km_matcher_rule(struct km_matcher *m, const struct km_rule *rule,
 		name_causes(&when, ret);
 	if (m->ear)
 		m->ear(m->ear_data, ret, when.truth, rule->unless->span ? unless.truth : NULL);
+	return when.keeps || unless.keeps;
+}
+
+int km_matcher_rule(struct km_matcher *m, const struct km_rule *rule,
+                    const struct km_match_input *input, struct km_match *ret)
+{
+	*ret = (struct km_match){ .rule = rule,
+		                  .service_id = input->service->id,
+		                  .t_ns = input->now_ns,
+		                  .spoke = KM_FALSE };
+	if (km_rule_covers(rule, input->service, input->def))
+		km_matcher_ask(m, rule, input, ret);
 	return 0;
 }

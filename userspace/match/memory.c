@@ -175,6 +175,11 @@ int km_memory_holds(struct km_memory *m, const struct km_memory_at *at, uint64_t
 	return at->now_ns - s->since_ns >= for_ns;
 }
 
+bool km_memory_has(const struct km_memory *m, const struct km_memory_at *at)
+{
+	return km_table_count(m->since) && km_table_get(m->since, &at->key);
+}
+
 bool km_memory_latched(const struct km_memory *m, const struct km_memory_at *at)
 {
 	const struct since *s = km_table_get(m->since, &at->key);

@@ -36,6 +36,8 @@ void km_memory_done(struct km_memory *m);
 
 /* The condition holds now: 1 if it has for FOR_NS without a break, else 0; -ENOSPC. */
 int km_memory_holds(struct km_memory *m, const struct km_memory_at *at, uint64_t for_ns);
+/* There is a row, whatever it says. */
+bool km_memory_has(const struct km_memory *m, const struct km_memory_at *at);
 /* It held at the last look, which was not too long ago. */
 bool km_memory_latched(const struct km_memory *m, const struct km_memory_at *at);
 /* It does not hold now: a break. */

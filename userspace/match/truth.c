@@ -33,53 +33,51 @@ static enum km_truth of_forecast(const struct km_cond *c, const struct km_match_
 	return truth(!c->within_ns || left_s <= (double)c->within_ns / (double)KM_NS_PER_S);
 }
 
-struct reading {
-	bool measured;
-	double level, limit;
-};
-
 /* What has a limit comes from the features that are at hand; the rest, and what is the host's, from
  * phase 4. */
-static struct reading read_level(const struct km_cond *c, const struct km_match_input *in)
+static struct km_glance read_level(const struct km_cond *c, const struct km_match_input *in)
 {
 	const struct km_features *f;
 	const struct km_value *v;
 
 	if (!c->host && c->resource != KM_RESOURCE_MAX) {
 		f = in->features[c->resource];
-		return f ? (struct reading){ f->measured, f->level, f->limit }
-		         : (struct reading){ false };
+		return f ? (struct km_glance){ f->measured, f->level, f->limit }
+		         : (struct km_glance){ false };
 	}
 	if (!in->measure)
-		return (struct reading){ false };
+		return (struct km_glance){ false };
 	v = km_measure_value(in->measure, c->host ? km_attribute_host_id() : in->service->id,
 	                     (enum km_sig)c->signal);
-	return v ? (struct reading){ v->measured, v->value, v->limit } : (struct reading){ false };
+	return v ? (struct km_glance){ v->measured, v->value, v->limit }
+	         : (struct km_glance){ false };
 }
 
 /* Without a limit no level is near it, nor a share of it below: that is known, not unmeasured. */
-static enum km_truth past(const struct km_cond *c, const struct km_match_input *in, double bound,
+static enum km_truth past(const struct km_cond *c, const struct km_glance *now, double bound,
                           bool share)
 {
-	const struct reading now = read_level(c, in);
-
-	if (!now.measured)
+	if (!now->there)
 		return KM_NOT_MEASURED;
-	if (share && now.limit < 0)
+	if (share && now->limit < 0)
 		return KM_FALSE;
 	if (share)
-		bound *= now.limit;
-	return truth(c->below ? now.level < bound : now.level > bound);
+		bound *= now->limit;
+	return truth(c->below ? now->level < bound : now->level > bound);
 }
 
 static enum km_truth of_level(const struct km_cond *c, const struct km_match_input *in)
 {
-	return past(c, in, c->above, c->above_share);
+	const struct km_glance now = read_level(c, in);
+
+	return past(c, &now, c->above, c->above_share);
 }
 
 enum km_truth km_truth_still(const struct km_cond *c, const struct km_match_input *in)
 {
-	return past(c, in, c->until, c->until_share);
+	const struct km_glance now = read_level(c, in);
+
+	return past(c, &now, c->until, c->until_share);
 }
 
 static enum km_truth of_incident(const struct km_cond *c, const struct km_match_input *in)
@@ -199,4 +197,38 @@ enum km_truth km_truth_of_event(const struct km_cond *c, const struct km_match_i
 		return KM_TRUE;
 	return e->asked ? KM_FALSE
 	                : both(of_ending((enum km_end_how)c->how, in), of_sender(c->by, e));
+}
+
+static bool is_in_state(const struct km_cond *c, const struct km_service *s)
+{
+	if (c->state >= KM_IS_HEALTHY)
+		return s->health == (c->state == KM_IS_HEALTHY ? KM_HEALTHY : KM_UNHEALTHY);
+	return (int)s->state == c->state;
+}
+
+struct km_glance km_truth_glance(const struct km_cond *c, const struct km_match_input *in)
+{
+	const struct km_forecast *f;
+
+	switch (c->op) {
+	case KM_COND_LEVEL:
+		return read_level(c, in);
+	case KM_COND_FORECAST:
+		f = km_truth_forecast(c, in);
+		return f && f->why == KM_WHY_NONE ? (struct km_glance){ true, f->p, 0 }
+		                                  : (struct km_glance){ false };
+	case KM_COND_STATE:
+		return (struct km_glance){ is_in_state(c, in->service), 0, 0 };
+	case KM_COND_EVENT:
+		return (struct km_glance){ (int)in->event == c->event, 0, 0 };
+	default:
+		return (struct km_glance){ true, 0, 0 };
+	}
+}
+
+bool km_truth_may(const struct km_cond *c, const struct km_glance *g)
+{
+	if (c->op == KM_COND_LEVEL)
+		return past(c, g, c->above, c->above_share) == KM_TRUE;
+	return g->there && (c->op != KM_COND_FORECAST || g->level >= c->p);
 }

@@ -17,4 +17,15 @@ enum km_truth km_truth_of_event(const struct km_cond *c, const struct km_match_i
 const struct km_forecast *km_truth_forecast(const struct km_cond *c,
                                             const struct km_match_input *in);
 
+/* One look at what several conditions are about, which differ in their bounds, or in how long they
+ * must hold, at most. */
+struct km_glance {
+	bool there; /* measured, in force, in this state, just happened */
+	double level, limit;
+};
+struct km_glance km_truth_glance(const struct km_cond *c, const struct km_match_input *in);
+/* False: C does not hold now. Of two levels, or forecasts, the one with the bound that is met first
+ * holds whenever the other one does. */
+bool km_truth_may(const struct km_cond *c, const struct km_glance *g);
+
 #endif

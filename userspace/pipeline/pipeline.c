@@ -228,9 +228,24 @@ static int verify_service(struct km_pipeline *p, const struct km_service *s, enu
 	return km_verify_service(p->verify, p->set.rules, &in);
 }
 
+/* One service's round through the rules. */
+struct round {
+	struct km_pipeline *p;
+	struct km_decide_world world;
+};
+
+static int on_match(void *userdata, const struct km_match *m)
+{
+	struct round *round = userdata;
+	struct km_decide *d = round->p->decide;
+	int r = km_decide_match(d, &round->world, m);
+
+	return r < 0 ? r : km_decide_keeps(d, m->service_id, m->rule->key);
+}
+
 static int match_service(struct km_pipeline *p, const struct km_service *s, enum km_event event)
 {
-	struct km_decide_world world = world_of(p);
+	struct round round = { p, world_of(p) };
 	struct km_match_input in = {
 		.now_ns = p->meta->now_ns,
 		.service = s,
@@ -244,17 +259,9 @@ static int match_service(struct km_pipeline *p, const struct km_service *s, enum
 		.incident_open = incident_open,
 		.userdata = p,
 	};
-	int r = 0;
 
 	features_of(p, s->id, in.features);
-	for (size_t i = 0; i < p->set.rules->count && r >= 0; i++) {
-		struct km_match m;
-
-		r = km_matcher_rule(p->matcher, p->set.rules->rule[i], &in, &m);
-		if (r >= 0 && m.scoped)
-			r = km_decide_match(p->decide, &world, &m);
-	}
-	return r;
+	return km_matcher_service(p->matcher, &in, on_match, &round);
 }
 
 /* Levels with a limit come from their series: taken over at once, the next call overwrites them. */

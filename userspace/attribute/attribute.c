@@ -113,8 +113,10 @@ void km_attribute_expect_end(struct km_attribute *a, uint64_t service_id, uint64
 {
 	struct km_service_row *s = km_service_row(a, service_id);
 
-	if (s)
-		s->expect_until_ns = until_ns;
+	if (!s)
+		return;
+	s->expect_from_ns = km_attribute_misc(a)->now_ns;
+	s->expect_until_ns = until_ns;
 }
 
 struct km_service *km_attribute_service(const struct km_attribute *a, uint64_t id)

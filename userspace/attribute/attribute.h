@@ -136,7 +136,8 @@ int km_attribute_signal(struct km_attribute *a, const struct km_signal *s, struc
  * life over and the next begun): after each km_attribute_signal() call this until it returns 0. 1:
  * *RET is filled in, event is not NONE. */
 int km_attribute_more(struct km_attribute *a, struct km_subject *ret);
-/* kmend itself is about to end this service until UNTIL_NS: its next ending is `asked`. */
+/* kmend itself is about to end this service until UNTIL_NS: the end of the life that runs now, or
+ * has just begun, is `asked`; that of a life which begins from here on is not. */
 void km_attribute_expect_end(struct km_attribute *a, uint64_t service_id, uint64_t until_ns);
 
 struct km_service *km_attribute_service(const struct km_attribute *a, uint64_t id);

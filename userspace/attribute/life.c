@@ -165,6 +165,12 @@ static enum km_event begin(struct km_attribute *a, struct km_service_row *s)
 	return KM_EV_STARTED;
 }
 
+/* A start that kmend made itself may be over at once: that is an end like any other. */
+static bool was_asked(const struct km_service_row *s)
+{
+	return s->expect_until_ns >= s->pub.last.t_ns && s->pub.since_ns <= s->expect_from_ns;
+}
+
 static enum km_event finish(struct km_attribute *a, struct km_service_row *s)
 {
 	s->pub.last = s->end;
@@ -172,7 +178,7 @@ static enum km_event finish(struct km_attribute *a, struct km_service_row *s)
 		s->pub.last.t_ns = km_attribute_misc(a)->now_ns;
 	if (s->pub.last.start_ns == 0)
 		s->pub.last.start_ns = s->pub.since_ns;
-	s->pub.last.asked = s->expect_until_ns >= s->pub.last.t_ns;
+	s->pub.last.asked = was_asked(s);
 	s->expect_until_ns = 0;
 	s->pub.state = KM_SERVICE_DOWN;
 	s->pub.since_ns = s->pub.last.t_ns;

@@ -24,7 +24,8 @@
 #define KM_PASSES_MISSED 2
 
 struct km_service_row {
-	struct km_service pub; /* first: its id is the key */
+	struct km_service pub;   /* first: its id is the key */
+	uint64_t expect_from_ns; /* an end is asked for: of a life that began before this */
 	uint64_t expect_until_ns;
 	struct km_ending end; /* of the process whose end will be the service's */
 	uint64_t next_start_ns;

@@ -4,10 +4,20 @@
  * earned a fresh start. */
 #include "decide/internal.h"
 
-uint64_t km_backoff_delay(const struct km_guard_spec *g, uint32_t acts)
+/* Where a rule says nothing of it and yet its last step is to be done again. */
+#define BASE_NS  (10 * KM_NS_PER_S)
+#define MAX_NS   (300 * KM_NS_PER_S)
+#define RESET_NS (600 * KM_NS_PER_S)
+
+uint64_t km_backoff_delay(const struct km_guard_spec *g, uint32_t acts, bool repeats)
 {
 	uint64_t most = g->backoff_max_ns ? g->backoff_max_ns : KM_BACKOFF_MAX_NS;
 	uint64_t delay = g->backoff_base_ns;
+
+	if (!delay && repeats) {
+		delay = BASE_NS;
+		most = MAX_NS;
+	}
 
 	if (!acts || !delay)
 		return 0;
@@ -45,7 +55,7 @@ uint64_t km_backoff_allowed_ns(struct km_move *m)
 		return m->w->now_ns;
 	if (was_up_for(m->service, m->w->now_ns, p->reset_ns))
 		p->acts = 0;
-	return m->r->planned_ns + km_backoff_delay(&m->rule->guard, p->acts);
+	return m->r->planned_ns + km_backoff_delay(&m->rule->guard, p->acts, m->repeats);
 }
 
 uint64_t km_backoff_cooldown_until(const struct km_move *m)
@@ -64,6 +74,7 @@ bool km_backoff_room(const struct km_move *m)
 
 void km_backoff_note(struct km_move *m)
 {
+	const struct km_guard_spec *g = &m->rule->guard;
 	uint64_t key[2] = { m->r->service_id, m->r->rule_key };
 	struct km_pace *p;
 
@@ -74,8 +85,8 @@ void km_backoff_note(struct km_move *m)
 		return;
 	}
 	p->last_ns = m->w->now_ns;
-	p->reset_ns = m->rule->guard.backoff_reset_ns;
-	p->cooldown_ns = m->rule->guard.cooldown_ns;
+	p->reset_ns = g->backoff_base_ns ? g->backoff_reset_ns : RESET_NS;
+	p->cooldown_ns = g->cooldown_ns;
 	if (p->acts < UINT32_MAX)
 		p->acts++;
 }

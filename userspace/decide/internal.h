@@ -75,11 +75,11 @@ struct km_repair {
 	uint64_t service_id;
 	uint64_t rule_key; /* 0: the definition's first start */
 	uint32_t state;
-	uint32_t step;        /* index in the plan */
-	uint32_t acts;        /* sent to the actor, notifications not counted */
-	uint32_t held;        /* BACKOFF: the guard that holds it, KM_GUARD_MAX: back-off */
-	uint32_t concluded;   /* 1: `otherwise` was said with the last notification */
-	uint32_t again;       /* 1: the event came again while ACTING */
+	uint32_t step;      /* index in the plan */
+	uint32_t acts;      /* sent to the actor, notifications not counted */
+	uint32_t held;      /* BACKOFF: the guard that holds it, KM_GUARD_MAX: back-off */
+	uint32_t concluded; /* 1: `otherwise` was said with the last notification */
+	uint32_t pad;
 	uint64_t planned_ns;  /* back-off counts from here */
 	uint64_t evidence_ns; /* newest evidence that the cause is there */
 	uint64_t due_ns;      /* of the state, 0 none */
@@ -216,8 +216,9 @@ struct km_move {
 	uint32_t passed;                  /* bits of guards */
 	enum km_guard guard;              /* first that failed */
 	bool looked;                      /* passed and guard mean something */
-	uint64_t until_ns;                /* HELD */
-	const char *note;                 /* a clause in front of the reason, NULL none */
+	bool repeats;      /* its last step once more, which is never done without a pause */
+	uint64_t until_ns; /* HELD */
+	const char *note;  /* a clause in front of the reason, NULL none */
 };
 
 /* tables.c */
@@ -286,7 +287,8 @@ void km_budget_note(struct km_move *m);
 void km_budget_sweep(struct km_decide *d, uint64_t now_ns);
 
 /* backoff.c */
-uint64_t km_backoff_delay(const struct km_guard_spec *g, uint32_t acts);
+/* REPEATS: the same step again, which waits even where the rule has no back-off. */
+uint64_t km_backoff_delay(const struct km_guard_spec *g, uint32_t acts, bool repeats);
 uint64_t km_backoff_allowed_ns(struct km_move *m);
 uint64_t km_backoff_cooldown_until(const struct km_move *m);
 bool km_backoff_room(const struct km_move *m);

@@ -97,7 +97,6 @@ static int plan_anew(struct km_move *m)
 	r->state = KM_R_PLANNED;
 	r->due_ns = 0;
 	r->acted_id = 0;
-	r->again = 0;
 	r->planned_ns = m->w->now_ns;
 	m->note = NULL;
 	return km_repair_consider(m);
@@ -208,6 +207,11 @@ static int due(struct km_move *m)
 	return km_repair_consider(m);
 }
 
+static bool starts(const struct km_move *m)
+{
+	return m->r->last.verb == KM_START || m->r->last.verb == KM_RESTART;
+}
+
 static int not_helpful(struct km_move *m)
 {
 	struct km_repair *r = m->r;
@@ -219,10 +223,12 @@ static int not_helpful(struct km_move *m)
 		return settle(m);
 	if (down && r->last.event == KM_EV_ENDED)
 		r->last.ending = m->service->last;
-	/* An end that the rule is about, and a back-off to go by: once more, later. */
-	if (!rung_left && down && r->last.event == KM_EV_ENDED && m->rule->guard.backoff_base_ns &&
-	    on_failure(m) == KM_ELSE_NEXT)
+	/* An end that the rule is about: once more, later. */
+	if (!rung_left && down && r->last.event == KM_EV_ENDED && on_failure(m) == KM_ELSE_NEXT &&
+	    (m->rule->guard.backoff_base_ns || starts(m))) {
+		m->repeats = true;
 		return plan_anew(m);
+	}
 	return next_rung(m);
 }
 
@@ -240,13 +246,8 @@ static int notified(struct km_move *m)
 static int done(struct km_move *m)
 {
 	struct km_repair *r = m->r;
-	bool starts = r->last.verb == KM_START || r->last.verb == KM_RESTART;
-
 	if (r->concluded || r->last.verb == KM_NOTIFY)
 		return notified(m);
-	/* It ended again before the actor's answer was here. */
-	if (r->again && starts && m->service && m->service->state == KM_SERVICE_DOWN)
-		return not_helpful(m);
 	r->state = KM_R_VERIFYING;
 	r->due_ns = m->w->now_ns + KM_VERDICT_NS + (m->rule ? m->rule->verify.within_ns : 0);
 	km_storm_wake(m);
@@ -282,12 +283,6 @@ static int not_done(struct km_move *m)
 	return km_guard_trigger_holds(m) ? plan_anew(m) : settle(m);
 }
 
-static int note_again(struct km_move *m)
-{
-	m->r->again = 1;
-	return 0;
-}
-
 /* A rule that rests after a forecast and now speaks because of an event has a new cause. */
 static int rest_again(struct km_move *m)
 {
@@ -318,7 +313,7 @@ static const km_repair_step next[KM_REPAIR_STATE_MAX][KM_REPAIR_EVENT_MAX] = {
 	[KM_R_ACTING] = {
 		[KM_E_DONE] = done,         [KM_E_FAILED] = failed,     [KM_E_REFUSED] = refused,
 		[KM_E_UNSURE] = give_up,    [KM_E_NOT_DONE] = not_done, [KM_E_DEADLINE] = give_up,
-		[KM_E_AGAIN] = note_again,
+		[KM_E_AGAIN] = keep,
 	},
 	[KM_R_VERIFYING] = {
 		[KM_E_HELPFUL] = settle,    [KM_E_NOT_HELPFUL] = not_helpful,

@@ -48,8 +48,8 @@ static bool repair_valid(const void *row)
 
 	return r->service_id && r->state > KM_R_PLANNED && r->state < KM_REPAIR_STATE_MAX &&
 	       r->step < KM_STEPS_MAX && r->held <= KM_GUARD_MAX && r->concluded <= 1 &&
-	       r->again <= 1 && r->last.service_id == r->service_id &&
-	       r->last.rule_key == r->rule_key && is_decision(&r->last);
+	       r->last.service_id == r->service_id && r->last.rule_key == r->rule_key &&
+	       is_decision(&r->last);
 }
 
 static bool newest_first(const uint64_t *t_ns, uint32_t count, uint32_t kept)

@@ -370,8 +370,11 @@ static int on_outcome(struct km_pipeline *p, const struct km_raw_outcome *o)
 	d = r < 0 ? NULL : km_decide_verifying(p->decide, o->intent_id);
 	if (!d)
 		return r;
-	return km_verify_begin(p->verify, d, o, km_rules_get(p->set.rules, d->rule_key),
-	                       d->has_forecast ? d->forecast.level : -1.0);
+	r = km_verify_begin(p->verify, d, o, km_rules_get(p->set.rules, d->rule_key),
+	                    d->has_forecast ? d->forecast.level : -1.0);
+	s = km_attribute_service(p->attribute, d->service_id);
+	/* It may be over already: what was started ended before its outcome was known. */
+	return r < 0 || !s ? r : verify_service(p, s, KM_EV_NONE);
 }
 
 static int on_text(struct km_pipeline *p, const struct km_raw_text *t)

@@ -5,7 +5,7 @@
 
 bool km_verify_ended(const struct km_look *l, const struct km_service *s)
 {
-	return s->last.t_ns > l->since_ns && !s->last.asked;
+	return s->last.t_ns > l->acted_ns && !s->last.asked;
 }
 
 const struct km_features *km_verify_features(const struct km_look *l,

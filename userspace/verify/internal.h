@@ -18,6 +18,7 @@ struct km_look {
 	uint64_t incident_id;
 	uint64_t service_id;
 	uint64_t rule_key;
+	uint64_t acted_ns; /* when it was decided: what ends from then on did so in spite of it */
 	uint64_t since_ns; /* of the outcome */
 	uint64_t deadline_ns;
 	double level_before;
@@ -43,7 +44,8 @@ struct km_condition {
 #define KM_VERIFY_CONDITIONS 5
 extern const struct km_condition km_verify_conditions[KM_VERIFY_CONDITIONS];
 
-/* It ended since the outcome, and nobody had asked for it. */
+/* It ended since the act was decided, perhaps before its outcome was known, and nobody had asked
+ * for it. */
 bool km_verify_ended(const struct km_look *l, const struct km_service *s);
 /* The level of R as it was measured since the outcome; NULL: not. */
 const struct km_features *km_verify_features(const struct km_look *l,

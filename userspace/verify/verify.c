@@ -112,6 +112,7 @@ int km_verify_begin(struct km_verify *v, const struct km_decision *d,
 	l->incident_id = d->incident_id;
 	l->service_id = d->service_id;
 	l->rule_key = d->rule_key;
+	l->acted_ns = d->t_ns;
 	l->since_ns = o->hdr.ktime_ns;
 	l->deadline_ns = o->hdr.ktime_ns + spec->within_ns;
 	l->level_before = isfinite(level_before) ? level_before : -1;

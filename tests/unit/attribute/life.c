@@ -335,6 +335,24 @@ static void an_end_that_kmend_asked_for_is_marked_once(void **state)
 	assert_int_equal(s->last.asked, 0);
 }
 
+/* What kmend restarts is down already: nothing is left that it could end. */
+static void the_end_of_the_life_behind_a_restart_was_not_asked_for(void **state)
+{
+	struct world *w = *state;
+	struct km_service *s = command(w, 200, START);
+
+	world_exit(w, 200, START, 9);
+	km_attribute_expect_end(w->a, s->id, w->now_ns + 30 * SECOND);
+	w->now_ns += 2 * KM_NS_PER_MS;
+	world_exec(w, 9, 201, w->now_ns, "/bin/cmd");
+	world_outcome(w, "cmd",
+	              &(struct world_outcome){ 9, KM_OUT_DONE, KM_RESTART, 201, w->now_ns });
+	w->now_ns += KM_NS_PER_MS;
+	world_exit(w, 201, w->now_ns - KM_NS_PER_MS, 9);
+	assert_int_equal(w->events[KM_EV_ENDED], 2);
+	assert_int_equal(s->last.asked, 0);
+}
+
 static void an_expectation_ends_with_its_time_or_a_refusal(void **state)
 {
 	struct world *w = *state;
@@ -548,6 +566,7 @@ int main(void)
 		ROW(an_oom_kill_is_in_the_ending),
 		ROW(an_oom_record_behind_the_end_is_filled_in),
 		ROW(an_end_that_kmend_asked_for_is_marked_once),
+		ROW(the_end_of_the_life_behind_a_restart_was_not_asked_for),
 		ROW(an_expectation_ends_with_its_time_or_a_refusal),
 		ROW(a_command_is_up_with_its_exec_before_the_actor_says_so),
 		ROW(a_command_dead_before_it_was_heard_of_started_and_ended),

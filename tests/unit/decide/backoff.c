@@ -11,8 +11,8 @@ static void the_delay_doubles_from_base_to_max(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < KM_ARRAY_SIZE(seconds); i++)
-		assert_int_equal(km_backoff_delay(&g, i), seconds[i] * SECOND);
-	assert_int_equal(km_backoff_delay(&g, UINT32_MAX), 10 * SECOND);
+		assert_int_equal(km_backoff_delay(&g, i, false), seconds[i] * SECOND);
+	assert_int_equal(km_backoff_delay(&g, UINT32_MAX, true), 10 * SECOND);
 }
 
 static void without_a_base_there_is_no_delay_and_without_a_max_a_day(void **state)
@@ -21,8 +21,18 @@ static void without_a_base_there_is_no_delay_and_without_a_max_a_day(void **stat
 	const struct km_guard_spec open = { .backoff_base_ns = SECOND };
 
 	(void)state;
-	assert_int_equal(km_backoff_delay(&none, 9), 0);
-	assert_int_equal(km_backoff_delay(&open, 40), KM_BACKOFF_MAX_NS);
+	assert_int_equal(km_backoff_delay(&none, 9, false), 0);
+	assert_int_equal(km_backoff_delay(&open, 40, true), KM_BACKOFF_MAX_NS);
+}
+
+static void the_same_step_again_waits_even_where_the_rule_has_no_backoff(void **state)
+{
+	static const uint64_t seconds[] = { 0, 10, 20, 40, 80, 160, 300, 300 };
+	const struct km_guard_spec none = { 0 };
+
+	(void)state;
+	for (unsigned int i = 0; i < KM_ARRAY_SIZE(seconds); i++)
+		assert_int_equal(km_backoff_delay(&none, i, true), seconds[i] * SECOND);
 }
 
 /* Ends and is started N times; the time from each end to its act into DELAYS. */
@@ -178,6 +188,24 @@ static void an_end_during_a_cooldown_is_mended_when_it_is_over(void **state)
 	expect(t, KM_ANSWER_ACT);
 }
 
+/* 10 s to 300 s while the budgets let it; from the beginning when it was well for long. */
+static void without_a_backoff_of_its_own_a_rule_starts_later_and_later_and_forgets(void **state)
+{
+	static const uint64_t seconds[] = { 0, 10, 20, 40, 80, 160, 300, 300 };
+	struct world *t = *state;
+	uint64_t delays[KM_ARRAY_SIZE(seconds)];
+
+	start_rule(t)->guard.backoff_base_ns = 0;
+	crash(t, KM_ARRAY_SIZE(seconds), delays);
+	for (unsigned int i = 0; i < KM_ARRAY_SIZE(seconds); i++)
+		assert_int_equal(delays[i], seconds[i] * SECOND);
+	settled(t);
+	wait_ns(t, 10 * MINUTE);
+	crash(t, 2, delays);
+	assert_int_equal(delays[0], 0);
+	assert_int_equal(delays[1], 10 * SECOND);
+}
+
 static void the_pace_of_a_quiet_service_is_forgotten(void **state)
 {
 	struct world *t = *state;
@@ -196,6 +224,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_delay_doubles_from_base_to_max),
 		cmocka_unit_test(without_a_base_there_is_no_delay_and_without_a_max_a_day),
+		cmocka_unit_test(the_same_step_again_waits_even_where_the_rule_has_no_backoff),
 		world_test(each_attempt_waits_twice_as_long_as_the_one_before),
 		world_test(a_service_that_was_up_long_enough_is_started_at_once_again),
 		world_test(a_service_that_was_not_up_long_enough_still_waits),
@@ -204,6 +233,7 @@ int main(void)
 		world_test(nothing_happens_before_it_is_due),
 		world_test(a_cooldown_refuses_the_next_act_until_it_is_over),
 		world_test(an_end_during_a_cooldown_is_mended_when_it_is_over),
+		world_test(without_a_backoff_of_its_own_a_rule_starts_later_and_later_and_forgets),
 		world_test(the_pace_of_a_quiet_service_is_forgotten),
 	};
 

@@ -392,7 +392,7 @@ static void without_a_verdict_a_repair_ends_by_itself(void **state)
 	expect_nothing(t);
 }
 
-static void an_end_before_the_outcome_counts_when_the_outcome_comes(void **state)
+static void an_end_before_the_outcome_waits_for_it_and_its_verdict(void **state)
 {
 	struct world *t = *state;
 	uint64_t id;
@@ -404,6 +404,8 @@ static void an_end_before_the_outcome_counts_when_the_outcome_comes(void **state
 	assert_int_equal(dies(t, 0), 0);
 	expect_nothing(t);
 	assert_int_equal(outcome(t, id, KM_OUT_DONE), 0);
+	expect_nothing(t);
+	verdict(t, id, KM_DID_NOT_HELP);
 	assert_int_equal(expect(t, KM_ANSWER_LATER)->attempt, 2);
 }
 
@@ -452,7 +454,7 @@ int main(void)
 		world_test(a_step_says_what_comes_when_it_fails),
 		world_test(a_step_that_did_not_help_may_lead_to_quarantine),
 		world_test(without_a_verdict_a_repair_ends_by_itself),
-		world_test(an_end_before_the_outcome_counts_when_the_outcome_comes),
+		world_test(an_end_before_the_outcome_waits_for_it_and_its_verdict),
 		world_test(a_new_end_is_a_new_cause_for_a_rule_that_rests),
 		world_test(no_verdict_of_another_kind_is_taken),
 	};

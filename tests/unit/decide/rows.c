@@ -45,7 +45,6 @@ static void a_repair_that_cannot_be_is_refused(void **state)
 	refuses_repair(t, &good, bad.step = KM_STEPS_MAX);
 	refuses_repair(t, &good, bad.held = KM_GUARD_MAX + 1);
 	refuses_repair(t, &good, bad.concluded = 2);
-	refuses_repair(t, &good, bad.again = 2);
 	refuses_repair(t, &good, bad.last.service_id++);
 	refuses_repair(t, &good, bad.last.rule_key++);
 	refuses_repair(t, &good, bad.last.answer = KM_ANSWER_MAX);

@@ -13,7 +13,7 @@ struct sim {
 	uint64_t intent; /* to be done at the next step */
 	uint32_t verb;
 	bool feeding;
-	unsigned int restarts, starts, helped, later, ended;
+	unsigned int restarts, starts, helped, unhelped, later, ended, escalated;
 	bool limit_met;
 };
 
@@ -35,8 +35,10 @@ static void note(struct sim *s, const struct km_output *o)
 		s->restarts += o->decision->verb == KM_RESTART;
 		s->starts += o->decision->verb == KM_START;
 	}
+	s->escalated += o->kind == KM_OUT_DECISION && o->decision->answer == KM_ANSWER_ESCALATE;
 	s->later += o->kind == KM_OUT_DECISION && o->decision->answer == KM_ANSWER_LATER;
 	s->helped += o->kind == KM_OUT_VERDICT && o->verdict->kind == KM_HELPED;
+	s->unhelped += o->kind == KM_OUT_VERDICT && o->verdict->kind == KM_DID_NOT_HELP;
 	s->ended += o->kind == KM_OUT_EVENT && o->event == KM_EV_ENDED;
 }
 
@@ -257,6 +259,93 @@ static void rows_after_the_start_are_refused(void **state)
 	assert_true(km_pipeline_feed(s.pipeline, &raw, sizeof(raw)) < 0);
 }
 
+/* Started, 1 ms later dead, and 2 ms later the actor's word that it was started. */
+static void start_and_die(struct sim *s)
+{
+	uint64_t intent = s->intent, start_ns = s->t_ns += KM_NS_PER_MS;
+	struct kmend_exec e = {
+		.hdr = stream_hdr(KMEND_EXEC, sizeof(e), start_ns),
+		.tgid = (uint32_t)(1000 + intent),
+		.start_ns = start_ns,
+		.comm = "leaky",
+		.path = "/bin/leaky",
+	};
+
+	struct km_raw_outcome o = {
+		.intent_id = intent,
+		.state = KM_OUT_DONE,
+		.verb = s->verb,
+		.tgid = e.tgid,
+		.start_ns = start_ns,
+		.service = "leaky",
+	};
+
+	assert_int_not_equal(intent, 0);
+	s->intent = 0;
+	assert_int_equal(feed(s, &e, sizeof(e)), 0);
+	stream_exit(e.tgid, start_ns, 9, s->t_ns + KM_NS_PER_MS, feed, s);
+	s->t_ns += 3 * KM_NS_PER_MS;
+	o.hdr = stream_hdr(KM_RAW_OUTCOME, sizeof(o), s->t_ns);
+	assert_int_equal(feed(s, &o, sizeof(o)), 0);
+}
+
+static void dies_while_its_start_is_open(const char *rule)
+{
+	km_autofree(sim_end) struct sim s;
+
+	sim_begin(&s);
+	stream_text(KM_TEXT_CONFIG, "kmend.json", stream_config, s.t_ns, feed, &s);
+	stream_text(KM_TEXT_POLICY, "policy/guardrails.json", stream_policy, s.t_ns, feed, &s);
+	stream_text(KM_TEXT_RULE, "crash/plain.json", rule, s.t_ns, feed, &s);
+	stream_text(KM_TEXT_COMMIT, "commit", "", s.t_ns, feed, &s);
+	step(&s, 0);
+	step(&s, 0);
+	stream_exit(s.tgid, s.start_ns, 9, s.t_ns += S, feed, &s);
+	s.tgid = 0;
+	start_and_die(&s);
+	assert_int_equal(s.unhelped, 1);
+	assert_int_equal(s.later, 1);
+	assert_int_equal(s.escalated, 0);
+	/* 10 s later, and not before, it is done once more; this time it stays. */
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(s.intent, 0);
+		stream_tick(s.t_ns += S, feed, &s);
+	}
+	assert_int_not_equal(s.intent, 0);
+	for (int i = 0; i < 10; i++)
+		step(&s, 0);
+	assert_int_equal(s.starts + s.restarts, 3);
+	assert_int_equal(s.helped, 2);
+	assert_int_equal(s.escalated, 0);
+}
+
+static void a_death_within_milliseconds_of_a_start_is_started_again(void **state)
+{
+	(void)state;
+	dies_while_its_start_is_open(STREAM_PLAIN_RULE("start"));
+}
+
+static void a_death_within_milliseconds_of_a_restart_is_restarted_again(void **state)
+{
+	(void)state;
+	dies_while_its_start_is_open(STREAM_PLAIN_RULE("restart"));
+}
+
+/* Its definition's start is still open; the rule about its end need not wait for its deadline. */
+static void a_death_within_milliseconds_of_the_first_start_is_started_again(void **state)
+{
+	km_autofree(sim_end) struct sim s;
+
+	(void)state;
+	sim_begin(&s);
+	start_and_die(&s);
+	assert_int_equal(s.unhelped, 1);
+	for (int i = 0; i < 5; i++)
+		step(&s, 0);
+	assert_int_equal(s.starts, 2);
+	assert_int_equal(s.helped, 1);
+}
+
 /* After a restart the actor says its last outcomes again: who had them is not told twice. */
 static void an_outcome_said_once_more_counts_once(void **state)
 {
@@ -363,6 +452,9 @@ int main(void)
 		cmocka_unit_test(a_restored_checkpoint_goes_on_with_the_same_words),
 		cmocka_unit_test(a_set_with_one_bad_rule_leaves_the_old_one_in_force),
 		cmocka_unit_test(rows_after_the_start_are_refused),
+		cmocka_unit_test(a_death_within_milliseconds_of_a_start_is_started_again),
+		cmocka_unit_test(a_death_within_milliseconds_of_a_restart_is_restarted_again),
+		cmocka_unit_test(a_death_within_milliseconds_of_the_first_start_is_started_again),
 		cmocka_unit_test(an_outcome_said_once_more_counts_once),
 		cmocka_unit_test(an_outcome_that_was_missed_is_taken_when_it_is_said_again),
 		cmocka_unit_test(garbage_is_counted_and_changes_nothing),

@@ -40,6 +40,15 @@ static const char stream_keep_rule[] =
 	"\"otherwise\":\"escalate\",\"guard\":{\"mode\":\"auto\","
 	"\"backoff\":{\"base\":\"1s\",\"max\":\"30s\",\"reset\":\"60s\"}}}";
 
+/* One step, no back-off: VERB is what it does about any end. */
+#define STREAM_PLAIN_RULE(verb)                                                            \
+	"{\"version\":1,\"id\":\"plain\",\"summary\":\"s\",\"why\":\"w\",\"owner\":\"o\"," \
+	"\"maturity\":\"experimental\",\"scope\":{\"services\":[\"leaky\"]},"              \
+	"\"when\":{\"event\":{\"is\":\"ended\",\"how\":\"any\"}},"                         \
+	"\"plan\":[{\"do\":\"" verb "\",\"timeout\":\"5s\"}],"                             \
+	"\"verify\":{\"within\":\"5s\",\"that\":{\"up\":true,\"up_for\":\"1s\"}},"         \
+	"\"otherwise\":\"escalate\",\"guard\":{\"mode\":\"auto\"}}"
+
 typedef int (*stream_sink)(void *userdata, const void *raw, size_t len);
 
 static inline struct kmend_hdr stream_hdr(uint16_t type, size_t size, uint64_t t_ns)

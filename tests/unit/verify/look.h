@@ -50,6 +50,7 @@ static inline int setup(void **state)
 	l->memory = (struct km_features){ .service_id = 42, .level = 90, .limit = 100 };
 	l->decision = (struct km_decision){ .id = 7,
 		                            .incident_id = 3,
+		                            .t_ns = BEGIN,
 		                            .service_id = 42,
 		                            .rule_key = l->rule->key,
 		                            .verb = KM_RESTART,

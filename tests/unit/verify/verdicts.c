@@ -47,6 +47,31 @@ static void one_whose_checks_still_fail_was_not(void **state)
 	assert_string_equal(expect(l, KM_DID_NOT_HELP)->reason, "did not hold: healthy");
 }
 
+/* It was started, and was over before the actor's word of it was here. */
+static void an_end_between_decision_and_outcome_did_not_help(void **state)
+{
+	struct look *l = *state;
+
+	l->rule->verify.up = true;
+	l->now_ns = BEGIN + 3;
+	l->service.state = KM_SERVICE_DOWN;
+	l->service.last.t_ns = BEGIN + 1;
+	begin(l);
+	look_at(l, 3);
+	assert_string_equal(expect(l, KM_DID_NOT_HELP)->reason, "it ended again");
+}
+
+static void the_end_that_led_to_the_act_does_not_count(void **state)
+{
+	struct look *l = *state;
+
+	l->rule->verify.up = true;
+	l->service.last.t_ns = BEGIN;
+	begin(l);
+	look_at(l, 3);
+	expect(l, KM_HELPED);
+}
+
 static void time_up_before_the_outcome_does_not_count(void **state)
 {
 	struct look *l = *state;
@@ -406,6 +431,8 @@ int main(void)
 		verify_test(up_for_helps_when_it_has_been_up_for_so_long),
 		verify_test(a_service_is_helped_when_its_checks_say_so),
 		verify_test(one_whose_checks_still_fail_was_not),
+		verify_test(an_end_between_decision_and_outcome_did_not_help),
+		verify_test(the_end_that_led_to_the_act_does_not_count),
 		verify_test(time_up_before_the_outcome_does_not_count),
 		verify_test(a_service_that_ends_again_was_not_helped),
 		verify_test(an_end_that_kmend_asked_for_is_no_verdict),

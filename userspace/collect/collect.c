@@ -380,6 +380,7 @@ struct km_collect *km_collect_stop(struct km_collect *c, bool unpin)
 	km_table_free(c->accepts);
 	km_scan_free(c);
 	km_rooms_close(c);
+	km_host_close(c);
 	km_duty_close(c);
 	km_suffering_free(c);
 	free(c->pidfiles);

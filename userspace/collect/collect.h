@@ -61,6 +61,8 @@ int km_collect_watch(struct km_collect *c, uint64_t cgroup_id, bool on);
 /* Boot time of the tick wanted by phase 7 between two samples; 0: none. Emits a KM_RAW_TICK then.
  */
 void km_collect_want_tick(struct km_collect *c, uint64_t at_ns);
+/* Something was forecast or decided: signals in windows are looked at as often as they can be. */
+void km_collect_suspect(struct km_collect *c);
 
 /* One row a signal of the catalogue, in its order: what `kmend signal list` prints. */
 struct km_source {

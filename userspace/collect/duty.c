@@ -9,7 +9,15 @@
 
 #include "collect/internal.h"
 
-#define PERIOD_NS     (4 * KM_NS_PER_S)
+#define PERIOD_NS (4 * KM_NS_PER_S)
+/* While nothing is suspected, attaching alone takes this much of one CPU: it makes every CPU stop
+ * for a moment, one to three ms in all on an idle host, where windows find nothing. */
+#define CALM_PPM    60
+#define CALM_MAX_NS (64 * KM_NS_PER_S)
+/* A period grows so much at a time: values of the one before must not look stale meanwhile. */
+#define CALM_GROWTH 4
+/* What was forecast or decided keeps windows close for so long. */
+#define SUSPECT_NS    (60 * KM_NS_PER_S)
 #define PERIOD_MAX_NS (64 * KM_NS_PER_S)
 #define WINDOW_MIN_NS KM_NS_PER_MS
 #define FIRST_NS      (5 * KM_NS_PER_MS) /* until it is known what one costs */
@@ -23,7 +31,8 @@ static const enum km_prog_id windowed[] = { KM_PROG_CALLS, KM_PROG_IO };
 
 struct km_duty {
 	uint64_t budget_ppm;
-	uint64_t period_ns;
+	uint64_t period_ns;       /* the shortest, as the budget allows */
+	uint64_t next_ns;         /* from the end of the last window to the next one */
 	uint64_t window_ns;       /* of the next one */
 	uint64_t began_ns;        /* 0: no window is open */
 	uint64_t before_ns;       /* end of the last one */
@@ -45,7 +54,7 @@ int km_duty_open(struct km_collect *c)
 	if (!d)
 		return -ENOMEM;
 	d->budget_ppm = c->opts.config ? c->opts.config->settings.signal_budget_ppm : 0;
-	d->period_ns = PERIOD_NS;
+	d->period_ns = d->next_ns = PERIOD_NS;
 	d->window_ns = FIRST_NS;
 	d->cpus = cpus > 0 ? (uint32_t)cpus : 1;
 	d->timer_fd = -1;
@@ -180,6 +189,27 @@ static void adapt(struct km_duty *d, double cost_ppm)
 	                            d->period_ns / MAX_SHARE);
 }
 
+uint64_t km_duty_calm(uint64_t last_ns, uint64_t attach_ns)
+{
+	uint64_t calm = attach_ns * 1000000 / CALM_PPM;
+
+	if (calm > CALM_MAX_NS)
+		calm = CALM_MAX_NS;
+	return calm < CALM_GROWTH * last_ns ? calm : CALM_GROWTH * last_ns;
+}
+
+/* Windows are close where the last one saw failures, or somebody expects some. */
+static void choose_next(struct km_collect *c)
+{
+	struct km_duty *d = c->duty;
+	bool suspected = c->suspected_ns && km_now_ns() - c->suspected_ns < SUSPECT_NS;
+	uint64_t calm = km_duty_calm(d->next_ns, d->attach_ns);
+
+	d->next_ns = d->period_ns;
+	if (!suspected && calm > d->next_ns)
+		d->next_ns = calm;
+}
+
 /* Of all CPUs, over the time from the last window's end to this one's. */
 static double cost_of(const struct km_duty *d, uint64_t runs, uint64_t period_ns)
 {
@@ -220,13 +250,14 @@ static int end(struct km_collect *c)
 	d->attach_ns += km_cpu_ns() - start;
 	c->window.window_ns = now - d->began_ns;
 	c->window.period_ns = now - d->before_ns;
-	c->window.passes = (uint32_t)(d->period_ns / c->period_ns + 1);
+	c->window.passes = (uint32_t)(d->next_ns / c->period_ns + 1);
 	d->before_ns = now;
 	d->began_ns = 0;
 	cost = cost_of(d, count_runs(c) - d->runs, c->window.period_ns);
 	adapt(d, cost);
-	km_loop_timer_set(c->loop, d->timer_fd, now + d->period_ns, 0);
 	r = km_sums_emit_window(c);
+	choose_next(c);
+	km_loop_timer_set(c->loop, d->timer_fd, now + d->next_ns, 0);
 	return r ? r : say_cost(c, cost);
 }
 
@@ -240,6 +271,11 @@ static int on_timer(void *userdata, int fd, uint32_t events)
 		return end(c);
 	begin(c);
 	return 0;
+}
+
+void km_collect_suspect(struct km_collect *c)
+{
+	c->suspected_ns = km_now_ns();
 }
 
 int km_duty_start(struct km_collect *c)

@@ -9,11 +9,15 @@
 #include "collect/filesystem.h"
 #include "collect/internal.h"
 
-#define ERRORS_EVERY 4 /* passes */
+/* Passes. What stood still is looked at less often, until it moves. */
+#define STILL_EVERY  4
+#define ERRORS_EVERY 16
 
 struct km_room {
 	struct km_filesystem fs;
 	struct km_told errors;
+	uint64_t free; /* blocks and inodes, last time */
+	bool still;    /* as the time before */
 };
 
 struct km_rooms {
@@ -95,7 +99,7 @@ static int say(struct km_collect *c, const struct km_room *r, enum km_sig sig, d
 }
 
 /* The limit is what users without privilege can fill: root's reserve is no room. */
-static int say_room(struct km_collect *c, const struct km_room *r)
+static int say_room(struct km_collect *c, struct km_room *r)
 {
 	struct statvfs s;
 	double unit, used, files;
@@ -103,6 +107,8 @@ static int say_room(struct km_collect *c, const struct km_room *r)
 
 	if (statvfs(r->fs.mount, &s) < 0 || s.f_blocks == 0)
 		return 0; /* not to be seen by this user, or unmounted meanwhile: not measured */
+	r->still = r->free == s.f_bfree + s.f_ffree;
+	r->free = s.f_bfree + s.f_ffree;
 	unit = (double)s.f_frsize;
 	used = (double)(s.f_blocks - s.f_bfree) * unit;
 	k = say(c, r, KM_SIG_FS_BYTES_FREE, (double)s.f_bavail * unit, 0);
@@ -139,6 +145,8 @@ int km_rooms_emit(struct km_collect *c)
 	if (changed(r))
 		look_at_mounts(r);
 	for (size_t i = 0; i < r->count && k == 0; i++) {
+		if (r->rows[i].still && c->pass % STILL_EVERY)
+			continue;
 		k = say_room(c, &r->rows[i]);
 		if (k == 0)
 			k = say(c, &r->rows[i], KM_SIG_FS_READONLY, r->rows[i].fs.readonly, 0);

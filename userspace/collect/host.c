@@ -2,10 +2,14 @@
 /* Host-wide levels: memory, open files, and how long tasks wait for something (PSI). */
 #include <fcntl.h>
 #include <math.h>
+#include <unistd.h>
 
-#include "base/fs.h"
 #include "collect/host.h"
 #include "collect/internal.h"
+
+/* Passes. Pressure is an average of ten seconds; open files are counted in thousands. */
+#define PSI_EVERY   2
+#define FILES_EVERY 4
 
 int km_psi_parse(const char *text, const char *line, uint32_t *ret_ppm)
 {
@@ -63,29 +67,58 @@ int km_meminfo_parse(const char *text, struct km_raw_host *ret)
 	return 0;
 }
 
-static void add_psi(int proc_fd, struct km_raw_host *h)
+int km_host_read(struct km_collect *c, enum km_host_file file, char *text, size_t size)
+{
+	static const char *const names[KM_KEPT_FILES] = {
+		[KM_FILE_MEMINFO] = "meminfo",      [KM_FILE_FILES] = "sys/fs/file-nr",
+		[KM_FILE_PSI_CPU] = "pressure/cpu", [KM_FILE_PSI_MEMORY] = "pressure/memory",
+		[KM_FILE_PSI_IO] = "pressure/io",   [KM_FILE_LOADAVG] = "loadavg",
+	};
+	int *fd = &c->host_fd[file];
+	ssize_t n;
+
+	if (*fd <= 0)
+		*fd = openat(c->proc_fd, names[file], O_RDONLY | O_CLOEXEC);
+	n = *fd < 0 ? -1 : pread(*fd, text, size - 1, 0);
+	if (n <= 0)
+		return n ? -errno : -EIO;
+	text[n] = '\0';
+	return 0;
+}
+
+void km_host_close(struct km_collect *c)
+{
+	for (size_t i = 0; i < KM_KEPT_FILES; i++)
+		if (c->host_fd[i] > 0)
+			km_close(&c->host_fd[i]);
+}
+
+static void add_psi(struct km_collect *c, struct km_raw_host *h)
 {
 	struct {
-		const char *file;
+		enum km_host_file file;
 		const char *line;
 		uint32_t *to;
-	} rows[] = { { "pressure/cpu", "some", &h->psi_cpu_some_ppm },
-		     { "pressure/memory", "some", &h->psi_memory_some_ppm },
-		     { "pressure/memory", "full", &h->psi_memory_full_ppm },
-		     { "pressure/io", "some", &h->psi_io_some_ppm },
-		     { "pressure/io", "full", &h->psi_io_full_ppm } };
-	const char *read = "";
+	} rows[] = { { KM_FILE_PSI_CPU, "some", &h->psi_cpu_some_ppm },
+		     { KM_FILE_PSI_MEMORY, "some", &h->psi_memory_some_ppm },
+		     { KM_FILE_PSI_MEMORY, "full", &h->psi_memory_full_ppm },
+		     { KM_FILE_PSI_IO, "some", &h->psi_io_some_ppm },
+		     { KM_FILE_PSI_IO, "full", &h->psi_io_full_ppm } };
+	enum km_host_file have = KM_KEPT_FILES;
 	char text[512];
 
 	for (size_t i = 0; i < KM_ARRAY_SIZE(rows); i++) {
-		if (strcmp(read, rows[i].file) != 0 &&
-		    km_fs_read_small(proc_fd, rows[i].file, text, sizeof(text)) < 0)
+		if (have != rows[i].file && km_host_read(c, rows[i].file, text, sizeof(text)) < 0)
 			return;
-		read = rows[i].file;
+		have = rows[i].file;
 		if (km_psi_parse(text, rows[i].line, rows[i].to) < 0)
 			return;
 	}
 	h->psi_measured = 1;
+	memcpy(c->host_pressure,
+	       (const uint32_t[]){ h->psi_cpu_some_ppm, h->psi_memory_some_ppm,
+	                           h->psi_memory_full_ppm, h->psi_io_some_ppm, h->psi_io_full_ppm },
+	       sizeof(c->host_pressure));
 }
 
 int km_host_emit(struct km_collect *c)
@@ -94,16 +127,14 @@ int km_host_emit(struct km_collect *c)
 	char text[4096];
 
 	km_raw_init(&h, KM_RAW_HOST, sizeof(h), 0);
-	if (km_fs_read_small(c->proc_fd, "meminfo", text, sizeof(text)) < 0 ||
+	h.files_open = h.files_max = KM_UNKNOWN;
+	if (km_host_read(c, KM_FILE_MEMINFO, text, sizeof(text)) < 0 ||
 	    km_meminfo_parse(text, &h) < 0)
 		return 0; /* without it there is nothing to say */
-	if (km_fs_read_small(c->proc_fd, "sys/fs/file-nr", text, sizeof(text)) > 0)
+	if (c->pass % FILES_EVERY == 0 && km_host_read(c, KM_FILE_FILES, text, sizeof(text)) == 0)
 		km_file_nr_parse(text, &h.files_open, &h.files_max);
-	add_psi(c->proc_fd, &h);
-	memcpy(c->host_pressure,
-	       (const uint32_t[]){ h.psi_cpu_some_ppm, h.psi_memory_some_ppm, h.psi_memory_full_ppm,
-	                           h.psi_io_some_ppm, h.psi_io_full_ppm },
-	       sizeof(c->host_pressure));
+	if (c->pass % PSI_EVERY == 0)
+		add_psi(c, &h);
 	h.processes = c->processes;
 	return km_emit(c, &h, sizeof(h));
 }

@@ -57,6 +57,17 @@ struct km_window {
 	bool closing;       /* its counts are being told */
 };
 
+/* Files of /proc that stay open. */
+enum km_host_file {
+	KM_FILE_MEMINFO,
+	KM_FILE_FILES,
+	KM_FILE_PSI_CPU,
+	KM_FILE_PSI_MEMORY,
+	KM_FILE_PSI_IO,
+	KM_FILE_LOADAVG,
+	KM_KEPT_FILES
+};
+
 struct km_rooms;
 struct km_sufferer;
 struct km_duty;
@@ -108,12 +119,15 @@ struct km_collect {
 	uint64_t canary_seen_ns;
 	bool canary_judged; /* it was said whether the last one came back */
 	struct km_duty *duty;
+	uint64_t suspected_ns; /* when something was last expected to fail, or failed; 0: never */
 	struct km_window window;
 	struct km_rooms *rooms;
 	struct km_sufferer *sufferers;
 	size_t sufferer_count;
 	uint32_t host_pressure[KM_PRESSURES]; /* ppm, as the host was told last */
+	int host_fd[KM_KEPT_FILES];           /* 0: not open yet */
 	uint64_t pids_max;
+	bool no_conntrack; /* nothing needed the connection tracker, last time it was looked for */
 	struct km_told troubles[KM_TROUBLES];
 
 	struct km_loop *loop;
@@ -228,6 +242,9 @@ void km_duty_close(struct km_collect *c);
 const char *km_duty_why_not(const struct km_collect *c);
 /* The next window of one that lasted WINDOW_NS and cost COST_PPM; at most MAX_NS. */
 uint64_t km_duty_next(uint64_t window_ns, double cost_ppm, double budget_ppm, uint64_t max_ns);
+/* How far the next window is while nothing is suspected: the last was LAST_NS before, attaching and
+ * detaching took ATTACH_NS of CPU. */
+uint64_t km_duty_calm(uint64_t last_ns, uint64_t attach_ns);
 
 /* sockets.c */
 int km_sockets_open(struct km_collect *c);
@@ -245,6 +262,9 @@ int km_limits_emit(struct km_collect *c);
 
 /* host.c, clock.c, pidfile.c */
 int km_host_emit(struct km_collect *c);
+/* All of FILE as text. */
+int km_host_read(struct km_collect *c, enum km_host_file file, char *text, size_t size);
+void km_host_close(struct km_collect *c);
 int km_clock_emit(struct km_collect *c);
 int km_pidfiles_open(struct km_collect *c);
 int km_pidfiles_emit(struct km_collect *c);

@@ -13,9 +13,12 @@
  * that is read at each pass would look stale (measure: five times its usual interval). */
 #define STILL_MIN   4
 #define STILL_EVERY 3
-#define LOOK_AGAIN  16 /* passes, where no controller is on for the cgroup */
-#define STAT_EVERY  60 /* passes, where there is no limit */
-#define STAT_MAX    8192
+/* So many are read in the same pass: the kernel's path to a file is cold after a second of rest, and
+ * the first read costs as much as five more. */
+#define TOGETHER   64
+#define LOOK_AGAIN 16 /* passes, where no controller is on for the cgroup */
+#define STAT_EVERY 60 /* passes, where there is no limit */
+#define STAT_MAX   8192
 
 enum file { USAGE, STAT, PIDS, FILES };
 
@@ -30,14 +33,25 @@ struct level {
 	uint64_t reclaimable;
 	uint64_t last[KM_RESOURCE_MAX];
 	uint32_t still[KM_RESOURCE_MAX]; /* how often it was read as LAST in a row */
-	uint32_t passes;
-	uint32_t look_again; /* at which pass files that were not there are tried again */
+	bool looked;
+	uint64_t look_again; /* at which pass files that were not there are tried again */
 };
+
+/* Cgroups that are read together mostly have the same parent. */
+struct parent {
+	char path[KM_PATH_MAX];
+	uint64_t pass; /* in which the limit was read */
+	uint64_t limit;
+};
+
+enum limited { MEMORY, TASKS, LIMITED };
 
 struct km_levels {
 	struct km_cgroup_mounts mounts;
 	struct level *rows;
 	size_t count, size;
+	uint64_t pass;
+	struct parent parent[LIMITED];
 };
 
 int km_levels_new(const struct km_cgroup_mounts *mounts, struct km_levels **ret)
@@ -149,7 +163,7 @@ static void open_files(struct km_levels *l, struct level *v)
 		v->fd[PIDS] = open_file(m->pids, v->path, "pids.current");
 	v->fd[STAT] = open_file(v->v1 ? m->memory : m->unified, v->path, "memory.stat");
 	if (v->fd[USAGE] < 0 && v->fd[PIDS] < 0)
-		v->look_again = v->passes + LOOK_AGAIN;
+		v->look_again = l->pass + LOOK_AGAIN;
 }
 
 static int read_text(int fd, char *buf, size_t size)
@@ -202,51 +216,82 @@ uint64_t km_memory_reclaimable(const char *t)
 	       stat_value(t, "slab_reclaimable");
 }
 
-/* Smallest limit on the way up to the root, which has no such file. */
-static uint64_t smallest_limit(const char *mount, const char *path, const char *name)
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t one_limit(const char *mount, const char *path, const char *name)
+{
+	km_autoclose int fd = open_file(mount, path, name);
+
+	return fd < 0 ? KM_UNKNOWN : read_number(fd);
+}
+
+/* On the way up to the root, which has no such file; AT is used up. */
+static uint64_t limit_above(const char *mount, char *at, const char *name)
 {
 	uint64_t limit = KM_UNKNOWN;
-	char at[KM_PATH_MAX];
 
-	km_copy(at, sizeof(at), path);
 	while (at[0] == '/' && at[1]) {
-		km_autoclose int fd = open_file(mount, at, name);
-		uint64_t one = fd < 0 ? KM_UNKNOWN : read_number(fd);
-
-		limit = one < limit ? one : limit;
+		limit = smaller(limit, one_limit(mount, at, name));
 		*strrchr(at, '/') = '\0';
 	}
 	return limit;
+}
+
+static uint64_t smallest_limit(struct km_levels *l, enum limited what, const char *mount,
+                               const char *path, const char *name)
+{
+	uint64_t own = one_limit(mount, path, name);
+	struct parent *p = &l->parent[what];
+	char above[KM_PATH_MAX];
+
+	km_copy(above, sizeof(above), path);
+	if (above[0] == '/')
+		*strrchr(above, '/') = '\0';
+	if (p->pass != l->pass || strcmp(p->path, above) != 0) {
+		p->pass = l->pass;
+		km_copy(p->path, sizeof(p->path), above);
+		p->limit = limit_above(mount, above, name);
+	}
+	return smaller(own, p->limit);
 }
 
 static void read_limits(struct km_levels *l, struct level *v)
 {
 	const struct km_cgroup_mounts *m = &l->mounts;
 
-	v->memory_limit = v->v1 ? smallest_limit(m->memory, v->path, "memory.limit_in_bytes")
-	                        : smallest_limit(m->unified, v->path, "memory.max");
-	v->pids_limit = smallest_limit(v->pids_v1 ? m->pids : m->unified, v->path, "pids.max");
+	v->memory_limit =
+		v->v1 ? smallest_limit(l, MEMORY, m->memory, v->path, "memory.limit_in_bytes")
+		      : smallest_limit(l, MEMORY, m->unified, v->path, "memory.max");
+	v->pids_limit =
+		smallest_limit(l, TASKS, v->pids_v1 ? m->pids : m->unified, v->path, "pids.max");
 }
 
-static void read_stat(struct level *v, size_t row)
+static bool turn(const struct km_levels *l, const struct level *v, uint32_t every)
 {
-	uint32_t every = v->memory_limit == KM_UNKNOWN ? STAT_EVERY : 1;
+	return !v->looked || (l->pass + (size_t)(v - l->rows) / TOGETHER) % every == 0;
+}
+
+static void read_stat(const struct km_levels *l, struct level *v)
+{
 	char text[STAT_MAX];
 
-	/* Spread over the passes by row, all of them at the first. */
-	if (v->passes && (v->passes + row) % every)
+	if (!turn(l, v, v->memory_limit == KM_UNKNOWN ? STAT_EVERY : 1))
 		return;
 	if (read_text(v->fd[STAT], text, sizeof(text)) == 0)
 		v->reclaimable = km_memory_reclaimable(text);
 }
 
-static bool due(const struct level *v, size_t row, enum km_resource r, uint64_t limit)
+static bool due(const struct km_levels *l, const struct level *v, enum km_resource r,
+                uint64_t limit)
 {
 	uint32_t every = limit == KM_UNKNOWN ? UNLIMITED_EVERY : 1;
 
 	if (v->still[r] >= STILL_MIN)
 		every *= STILL_EVERY;
-	return !v->passes || (v->passes + row) % every == 0;
+	return turn(l, v, every);
 }
 
 static uint64_t noted(struct level *v, enum km_resource r, uint64_t level)
@@ -256,32 +301,29 @@ static uint64_t noted(struct level *v, enum km_resource r, uint64_t level)
 	return level;
 }
 
-static int read_one(struct km_levels *l, struct level *v, size_t row, km_level_cb cb,
-                    void *userdata)
+static int read_one(struct km_levels *l, struct level *v, km_level_cb cb, void *userdata)
 {
 	uint64_t usage, pids;
 	int r = 0;
 
-	if (v->passes < v->look_again) {
-		v->passes++;
+	if (l->pass < v->look_again)
 		return 0;
-	}
 	open_files(l, v);
-	if ((v->passes + row) % LIMIT_EVERY == 0 || !v->passes)
+	if (turn(l, v, LIMIT_EVERY))
 		read_limits(l, v);
-	usage = due(v, row, KM_MEMORY, v->memory_limit) ? read_number(v->fd[USAGE]) : KM_UNKNOWN;
+	usage = due(l, v, KM_MEMORY, v->memory_limit) ? read_number(v->fd[USAGE]) : KM_UNKNOWN;
 	if (usage != KM_UNKNOWN) {
-		read_stat(v, row);
+		read_stat(l, v);
 		usage -= v->reclaimable < usage ? v->reclaimable : usage;
 		r = cb(userdata, v->cgroup_id, KM_MEMORY, noted(v, KM_MEMORY, usage),
 		       v->memory_limit);
 	}
-	pids = r || !due(v, row, KM_THREADS, v->pids_limit) ? KM_UNKNOWN : read_number(v->fd[PIDS]);
+	pids = r || !due(l, v, KM_THREADS, v->pids_limit) ? KM_UNKNOWN : read_number(v->fd[PIDS]);
 	if (pids != KM_UNKNOWN)
 		r = cb(userdata, v->cgroup_id, KM_THREADS, noted(v, KM_THREADS, pids),
 		       v->pids_limit);
-	v->passes++;
-	if (row >= KM_LEVELS_OPEN_MAX)
+	v->looked = true;
+	if (v - l->rows >= KM_LEVELS_OPEN_MAX)
 		close_files(v);
 	return r;
 }
@@ -290,7 +332,8 @@ int km_levels_read(struct km_levels *l, km_level_cb cb, void *userdata)
 {
 	int r = 0;
 
+	l->pass++;
 	for (size_t i = 0; i < l->count && r == 0; i++)
-		r = read_one(l, &l->rows[i], i, cb, userdata);
+		r = read_one(l, &l->rows[i], cb, userdata);
 	return r;
 }

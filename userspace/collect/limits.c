@@ -8,7 +8,9 @@
 #include "collect/host.h"
 #include "collect/internal.h"
 
-#define COUNTERS_EVERY 4 /* passes: vmstat is long */
+/* Passes. Whoever forks in a loop needs seconds for the numbers that there are. */
+#define PIDS_EVERY     2
+#define COUNTERS_EVERY 4 /* vmstat is long */
 #define LIMITS_EVERY   32
 #define TEXT_MAX       16384
 
@@ -93,8 +95,7 @@ static int say_pids(struct km_collect *c)
 
 	if (c->pass % LIMITS_EVERY == 0 || !c->pids_max)
 		read_limits(c);
-	if (c->pids_max == KM_UNKNOWN ||
-	    km_fs_read_small(c->proc_fd, "loadavg", text, sizeof(text)) < 0 ||
+	if (c->pids_max == KM_UNKNOWN || km_host_read(c, KM_FILE_LOADAVG, text, sizeof(text)) < 0 ||
 	    km_loadavg_parse(text, &tasks) < 0)
 		return 0;
 	return say(c, KM_SIG_HOST_PIDS, (double)tasks, (double)c->pids_max);
@@ -105,9 +106,11 @@ static int say_conntrack(struct km_collect *c)
 {
 	uint64_t count, max;
 
+	c->no_conntrack = true;
 	if (km_fs_read_u64(c->proc_fd, "sys/net/netfilter/nf_conntrack_count", &count) < 0 ||
 	    km_fs_read_u64(c->proc_fd, "sys/net/netfilter/nf_conntrack_max", &max) < 0)
 		return 0;
+	c->no_conntrack = false;
 	return say(c, KM_SIG_CONNTRACK, (double)count, (double)max);
 }
 
@@ -153,9 +156,9 @@ static int say_troubles(struct km_collect *c)
 
 int km_limits_emit(struct km_collect *c)
 {
-	int r = say_pids(c);
+	int r = c->pass % PIDS_EVERY == 0 ? say_pids(c) : 0;
 
-	if (r == 0)
+	if (r == 0 && c->pass % (c->no_conntrack ? LIMITS_EVERY : PIDS_EVERY) == 0)
 		r = say_conntrack(c);
 	if (r == 0 && c->pass % COUNTERS_EVERY == 0)
 		r = say_timewait(c);

@@ -12,6 +12,7 @@
 #define LOOK_EVERY  4  /* passes */
 #define QUOTA_EVERY 64 /* passes: quotas are set once */
 #define STATE_EVERY 16
+#define TOGETHER    64   /* cgroups looked at in the same pass: the first one warms the way */
 #define SLIGHT_PPM  1000 /* of the time: as good as none */
 
 struct km_sufferer {
@@ -111,13 +112,13 @@ static int say(struct km_collect *c, const struct km_sufferer *s, enum km_sig si
 }
 
 /* Files that are not read stand for zero, which is said now and then, so that it is measured. */
-static int say_none(struct km_collect *c, const struct km_sufferer *s, size_t row)
+static int say_none(struct km_collect *c, const struct km_sufferer *s, size_t turn)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < KM_ARRAY_SIZE(pressures) && r == 0; i++)
 		if (c->host_pressure[i] < SLIGHT_PPM && !(s->pressed & 1U << i) &&
-		    (c->pass + row) % STATE_EVERY == 0)
+		    turn % STATE_EVERY == 0)
 			r = say(c, s, pressures[i].sig, 0);
 	return r;
 }
@@ -197,18 +198,18 @@ static int say_state(struct km_collect *c, struct km_sufferer *s)
 	return frozen == KM_UNKNOWN ? r : say(c, s, KM_SIG_SCHED_FROZEN, (double)frozen);
 }
 
-static int look(struct km_collect *c, struct km_sufferer *s, size_t row)
+static int look(struct km_collect *c, struct km_sufferer *s, size_t turn)
 {
 	int r;
 
-	if ((c->pass + row) % QUOTA_EVERY == 0 || !s->looked)
+	if (turn % QUOTA_EVERY == 0 || !s->looked)
 		look_for_quota(c, s);
 	r = say_pressure(c, s);
 	if (r == 0)
-		r = say_none(c, s, row);
+		r = say_none(c, s, turn);
 	if (r == 0 && s->quota)
 		r = say_throttled(c, s);
-	if (r == 0 && ((c->pass + row) % STATE_EVERY == 0 || !s->looked))
+	if (r == 0 && (turn % STATE_EVERY == 0 || !s->looked))
 		r = say_state(c, s);
 	s->looked = true;
 	return r;
@@ -223,8 +224,11 @@ int km_suffering_emit(struct km_collect *c)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < c->sufferer_count && r == 0; i++)
-		if ((c->pass + i) % every(&c->sufferers[i]) == 0)
-			r = look(c, &c->sufferers[i], i);
+	for (size_t i = 0; i < c->sufferer_count && r == 0; i++) {
+		size_t turn = c->pass + i / TOGETHER;
+
+		if (turn % every(&c->sufferers[i]) == 0)
+			r = look(c, &c->sufferers[i], turn);
+	}
 	return r;
 }

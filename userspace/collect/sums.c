@@ -79,24 +79,26 @@ static const struct summed {
 	enum km_entity entity;
 	double per;  /* of an amount; 0: the count is told */
 	bool window; /* counted in windows only */
+	bool failed; /* no such call or request on a host that is well */
 } summed[KMEND_SUM_MAX] = {
-	[KMEND_SUM_RECLAIM] = { KM_SIG_RECLAIM, KM_ENTITY_SERVICE, 1000, false },
-	[KMEND_SUM_HUNG] = { KM_SIG_HUNG, KM_ENTITY_SERVICE, 0, false },
-	[KMEND_SUM_KERNEL_ERROR] = { KM_SIG_KERNEL_ERRORS, KM_ENTITY_HOST, 0, false },
-	[KMEND_SUM_IO_ERROR] = { KM_SIG_BLOCK_ERRORS, KM_ENTITY_DEVICE, 0, false },
-	[KMEND_SUM_IO] = { KM_SIG_BLOCK_REQUESTS, KM_ENTITY_DEVICE, 0, true },
-	[KMEND_SUM_CALLS] = { KM_SIG_SYSCALL_CALLS, KM_ENTITY_SERVICE, 0, true },
-	[KMEND_SUM_EMFILE] = { KM_SIG_SYSCALL_EMFILE, KM_ENTITY_SERVICE, 0, true },
-	[KMEND_SUM_ENFILE] = { KM_SIG_SYSCALL_ENFILE, KM_ENTITY_SERVICE, 0, true },
-	[KMEND_SUM_ENOMEM] = { KM_SIG_SYSCALL_ENOMEM, KM_ENTITY_SERVICE, 0, true },
-	[KMEND_SUM_ENOSPC] = { KM_SIG_SYSCALL_ENOSPC, KM_ENTITY_SERVICE, 0, true },
-	[KMEND_SUM_EDQUOT] = { KM_SIG_SYSCALL_EDQUOT, KM_ENTITY_SERVICE, 0, true },
-	[KMEND_SUM_FORK_EAGAIN] = { KM_SIG_SYSCALL_FORK_EAGAIN, KM_ENTITY_SERVICE, 0, true },
-	[KMEND_SUM_EIO] = { KM_SIG_SYSCALL_EIO, KM_ENTITY_SERVICE, 0, true },
-	[KMEND_SUM_EROFS] = { KM_SIG_SYSCALL_EROFS, KM_ENTITY_SERVICE, 0, true },
-	[KMEND_SUM_ECONNREFUSED] = { KM_SIG_SYSCALL_ECONNREFUSED, KM_ENTITY_SERVICE, 0, true },
-	[KMEND_SUM_ETIMEDOUT] = { KM_SIG_SYSCALL_ETIMEDOUT, KM_ENTITY_SERVICE, 0, true },
-	[KMEND_SUM_EACCES] = { KM_SIG_SYSCALL_EACCES, KM_ENTITY_SERVICE, 0, true },
+	[KMEND_SUM_RECLAIM] = { KM_SIG_RECLAIM, KM_ENTITY_SERVICE, 1000, false, false },
+	[KMEND_SUM_HUNG] = { KM_SIG_HUNG, KM_ENTITY_SERVICE, 0, false, false },
+	[KMEND_SUM_KERNEL_ERROR] = { KM_SIG_KERNEL_ERRORS, KM_ENTITY_HOST, 0, false, false },
+	[KMEND_SUM_IO_ERROR] = { KM_SIG_BLOCK_ERRORS, KM_ENTITY_DEVICE, 0, false, false },
+	[KMEND_SUM_IO] = { KM_SIG_BLOCK_REQUESTS, KM_ENTITY_DEVICE, 0, true, false },
+	[KMEND_SUM_CALLS] = { KM_SIG_SYSCALL_CALLS, KM_ENTITY_SERVICE, 0, true, false },
+	[KMEND_SUM_EMFILE] = { KM_SIG_SYSCALL_EMFILE, KM_ENTITY_SERVICE, 0, true, true },
+	[KMEND_SUM_ENFILE] = { KM_SIG_SYSCALL_ENFILE, KM_ENTITY_SERVICE, 0, true, true },
+	[KMEND_SUM_ENOMEM] = { KM_SIG_SYSCALL_ENOMEM, KM_ENTITY_SERVICE, 0, true, true },
+	[KMEND_SUM_ENOSPC] = { KM_SIG_SYSCALL_ENOSPC, KM_ENTITY_SERVICE, 0, true, true },
+	[KMEND_SUM_EDQUOT] = { KM_SIG_SYSCALL_EDQUOT, KM_ENTITY_SERVICE, 0, true, true },
+	[KMEND_SUM_FORK_EAGAIN] = { KM_SIG_SYSCALL_FORK_EAGAIN, KM_ENTITY_SERVICE, 0, true, true },
+	[KMEND_SUM_EIO] = { KM_SIG_SYSCALL_EIO, KM_ENTITY_SERVICE, 0, true, true },
+	[KMEND_SUM_EROFS] = { KM_SIG_SYSCALL_EROFS, KM_ENTITY_SERVICE, 0, true, true },
+	[KMEND_SUM_ECONNREFUSED] = { KM_SIG_SYSCALL_ECONNREFUSED, KM_ENTITY_SERVICE, 0, true,
+	                             true },
+	[KMEND_SUM_ETIMEDOUT] = { KM_SIG_SYSCALL_ETIMEDOUT, KM_ENTITY_SERVICE, 0, true, false },
+	[KMEND_SUM_EACCES] = { KM_SIG_SYSCALL_EACCES, KM_ENTITY_SERVICE, 0, true, false },
 };
 
 /* SAID without whose it is. */
@@ -129,6 +131,8 @@ static int say_scaled(struct km_collect *c, const struct kmend_sum_key *key,
 	                                  .period_ns = w->period_ns,
 	                                  .window_ns = w->window_ns });
 
+	if (summed[key->what].failed && grew->count)
+		km_collect_suspect(c);
 	if (r || key->what != KMEND_SUM_IO || !grew->count)
 		return r;
 	return say_sum(c, key,

@@ -40,6 +40,8 @@ static int put_out(struct km_engine *e)
 
 	while (r >= 0 && (o = km_pipeline_next(e->pipeline))) {
 		watch_new(e, o);
+		if (o->kind == KM_OUT_FORECAST || o->kind == KM_OUT_DECISION)
+			km_collect_suspect(e->collect);
 		r = km_engine_output(e, o);
 	}
 	return r;

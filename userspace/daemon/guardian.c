@@ -92,8 +92,8 @@ static int on_check(void *userdata, int fd, uint32_t events)
 	if (seen && !g->ready) {
 		g->ready = true;
 		sd_notify(0, "READY=1");
-		km_loop_timer_set(g->loop, g->check_fd, km_now_ns() + CHECK_PERIOD_NS,
-		                  CHECK_PERIOD_NS);
+		km_loop_remove(g->loop, g->check_fd);
+		return km_loop_timer(g->loop, CHECK_PERIOD_NS, on_check, g, &g->check_fd);
 	}
 	if (seen && km_now_ns() - seen > ENGINE_SILENT_NS) {
 		km_log(KM_ERR, "the engine has been silent for %llu s: ending",

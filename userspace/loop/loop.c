@@ -191,8 +191,9 @@ static int add_owned(struct km_loop *l, struct source *s)
 
 int km_loop_timer(struct km_loop *l, uint64_t period_ns, km_loop_cb cb, void *userdata, int *ret_fd)
 {
+	uint64_t now_ns = km_now_ns();
 	struct itimerspec when = {
-		.it_value = timespec_of(period_ns),
+		.it_value = timespec_of(period_ns ? now_ns - now_ns % period_ns + period_ns : 0),
 		.it_interval = timespec_of(period_ns),
 	};
 	struct source s = { .serve = serve_timer, .cb = cb, .userdata = userdata };
@@ -202,7 +203,7 @@ int km_loop_timer(struct km_loop *l, uint64_t period_ns, km_loop_cb cb, void *us
 	r = add_owned(l, &s);
 	if (r < 0)
 		return r;
-	if (timerfd_settime(s.fd, 0, &when, NULL) < 0) {
+	if (timerfd_settime(s.fd, TFD_TIMER_ABSTIME, &when, NULL) < 0) {
 		r = -errno;
 		km_loop_remove(l, s.fd);
 		return r;

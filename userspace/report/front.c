@@ -26,6 +26,7 @@ struct caller {
 struct front {
 	const struct km_front_opts *opts;
 	struct km_loop *loop;
+	int timer_fd; /* runs while there are callers */
 	bool engine_busy;
 	bool engine_gone;
 	bool listening;
@@ -47,7 +48,8 @@ static void forget(struct caller *c)
 	km_close(&c->fd);
 	free(c->request);
 	c->request = NULL;
-	c->front->count--;
+	if (--c->front->count == 0)
+		km_loop_timer_set(c->front->loop, c->front->timer_fd, 0, 0);
 	listen_again(c->front, true);
 }
 
@@ -171,7 +173,11 @@ static int on_listen(void *userdata, int fd, uint32_t events)
 		km_close(&c->fd);
 		return 0;
 	}
-	f->count++;
+	/* Four looks in the time that a request may take. */
+	if (f->count++ == 0)
+		km_loop_timer_set(f->loop, f->timer_fd,
+		                  km_now_ns() + f->opts->request_timeout_ns / 4,
+		                  f->opts->request_timeout_ns / 4);
 	return 0;
 }
 
@@ -209,7 +215,7 @@ static int on_time(void *userdata, int fd, uint32_t events)
 
 static int run(struct front *f)
 {
-	int timer, r;
+	int r;
 
 	r = km_loop_add(f->loop, f->opts->engine_sock, EPOLLIN, on_engine, f);
 	if (r < 0)
@@ -218,8 +224,7 @@ static int run(struct front *f)
 	if (r < 0)
 		return r;
 	f->listening = true;
-	/* Four looks in the time that a request may take. */
-	r = km_loop_timer(f->loop, f->opts->request_timeout_ns / 4, on_time, f, &timer);
+	r = km_loop_timer(f->loop, 0, on_time, f, &f->timer_fd);
 	return r < 0 ? r : km_loop_run(f->loop);
 }
 

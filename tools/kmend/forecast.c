@@ -15,6 +15,11 @@ static const struct km_column columns[] = {
 	{ 0 },
 };
 
+static const struct km_column forgotten[] = {
+	{ "calibrated", "calibrated", KM_CELL_TEXT },
+	{ 0 },
+};
+
 static int list(struct km_cli *cli, int argc, char **argv)
 {
 	static const struct km_ask ask = {
@@ -59,10 +64,20 @@ static int explain(struct km_cli *cli, int argc, char **argv)
 	return km_ask(cli, argc, argv, &ask);
 }
 
+static int forget(struct km_cli *cli, int argc, char **argv)
+{
+	static const struct km_ask ask = { .object = "forecast",
+		                           .command = "forget",
+		                           .rows = forgotten };
+
+	return km_ask(cli, argc, argv, &ask);
+}
+
 const struct km_cmd km_forecast_cmds[] = {
 	{ "list", list, "[--all] [--limit N] [--offset N]", "in force; with --all also why not" },
 	{ "show", show, "SERVICE", "all that was looked at for one service" },
 	{ "explain", explain, "SERVICE | --csv FILE --limit COLUMN=VALUE [--interval S] [--row N]",
 	  "evidence, and a plot of level, line, limit and interval" },
+	{ "forget", forget, "", "how often forecasts came true here: learnt anew (root)" },
 	{ 0 },
 };

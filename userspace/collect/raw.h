@@ -191,6 +191,7 @@ enum km_operator {
 	KM_OP_PAUSE = 0, /* nothing is done until RESUME */
 	KM_OP_RESUME = 1,
 	KM_OP_MAINTAIN = 2, /* nothing is done to SERVICE for so long; 0: that is over */
+	KM_OP_FORGET = 3, /* how often forecasts came true on this host */
 	KM_OP_MAX
 };
 

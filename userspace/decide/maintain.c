@@ -79,6 +79,7 @@ int km_decide_operator(struct km_decide *d, const struct km_decide_world *w,
 		return 0;
 	case KM_OP_MAINTAIN:
 		return maintain(d, w, o);
+	case KM_OP_FORGET: /* phase 5's */
 	case KM_OP_MAX:
 		break;
 	}

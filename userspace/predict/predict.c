@@ -373,6 +373,14 @@ static struct km_calibration *calibration(const struct km_predict *p)
 	return c;
 }
 
+void km_predict_forget_calibration(struct km_predict *p)
+{
+	struct km_calibration *c = calibration(p);
+
+	if (c)
+		km_calibration_forget(c);
+}
+
 /* Room for one service more: the first one that nobody has looked at for so long is gone. */
 static bool make_room(const struct km_predict *p, uint64_t now_ns)
 {

@@ -117,6 +117,10 @@ void km_predict_forget(struct km_predict *p, uint64_t service_id);
  * orderly end; else what would have come of it is not known. */
 void km_predict_outcome(struct km_predict *p, uint64_t service_id, bool failed);
 
+/* An operator does not believe what was learnt: probabilities are the shipped ones again, and what
+ * comes of those said from now on is learnt anew. */
+void km_predict_forget_calibration(struct km_predict *p);
+
 /* One whole JSON object. SERVICE is its name. */
 void km_forecast_write(const struct km_forecast *f, const char *service, struct km_json_writer *w);
 

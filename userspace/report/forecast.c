@@ -91,5 +91,6 @@ const struct km_control_command km_forecast_commands[] = {
 	{ "forecast", "list", list_args, false, list },
 	{ "forecast", "show", km_args_name, false, show },
 	{ "forecast", "explain", km_args_name, false, explain },
+	{ "forecast", "forget", km_args_none, true, km_operator_forget },
 	{ 0 },
 };

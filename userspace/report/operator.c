@@ -33,6 +33,13 @@ static int resume(struct km_request *rq)
 	return 0;
 }
 
+int km_operator_forget(struct km_request *rq)
+{
+	say(rq, KM_OP_FORGET, 0, "calibration forgotten");
+	km_jw_kbool(rq->w, "calibrated", false);
+	return 0;
+}
+
 int km_operator_maintain(struct km_request *rq)
 {
 	uint64_t for_ns = 0;

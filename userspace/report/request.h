@@ -80,6 +80,7 @@ extern const struct km_control_command km_audit_commands[];
 const struct km_source *km_view_sources(const struct km_view *view);
 /* operator.c: "service maintain". */
 int km_operator_maintain(struct km_request *rq);
+int km_operator_forget(struct km_request *rq);
 /* service.c: the forecast in force that comes first, or NULL. */
 const struct km_forecast *km_nearest_forecast(const struct km_view *view, uint64_t service_id);
 

@@ -210,6 +210,32 @@ static void a_service_about_to_fail_is_said_to_be(void **state)
 	learner_check(l);
 }
 
+static const struct km_calibration *learnt(const struct learner *l)
+{
+	struct km_table *table[8];
+	size_t n = km_predict_tables(l->predict, table, KM_ARRAY_SIZE(table));
+	const uint64_t one = 1;
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(km_table_opts(table[i])->name, "calibration") == 0)
+			return km_table_get(table[i], &one);
+	return NULL;
+}
+
+static void what_was_learnt_is_forgotten_on_demand(void **state)
+{
+	struct learner *l = *state;
+	uint32_t version;
+
+	a_service_about_to_fail_is_said_to_be(state);
+	assert_int_equal(learnt(l)->failures, 1);
+	version = learnt(l)->version;
+	km_predict_forget_calibration(l->predict);
+	assert_int_equal(learnt(l)->failures, 0);
+	assert_int_equal(learnt(l)->version, version + 1);
+	learner_check(l);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -220,6 +246,8 @@ int main(void)
 		cmocka_unit_test(what_nobody_will_know_teaches_nothing),
 		cmocka_unit_test(more_said_means_more_likely),
 		cmocka_unit_test_setup_teardown(a_service_about_to_fail_is_said_to_be,
+		                                learner_begin, learner_end),
+		cmocka_unit_test_setup_teardown(what_was_learnt_is_forgotten_on_demand,
 		                                learner_begin, learner_end),
 	};
 

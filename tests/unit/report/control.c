@@ -199,6 +199,14 @@ static void root_alone_pauses_and_resumes(void **state)
 	has(ask(w, REQ("audit", "list")), "\"what\":\"paused\"");
 }
 
+static void root_alone_has_the_calibration_forgotten(void **state)
+{
+	struct world *w = *state;
+
+	operate(w, REQ("forecast", "forget"));
+	has(ask(w, REQ("audit", "list")), "\"what\":\"calibration forgotten\"");
+}
+
 static void root_alone_puts_a_service_into_maintenance(void **state)
 {
 	struct world *w = *state;
@@ -391,6 +399,7 @@ int main(void)
 		T(what_waits_can_be_approved_by_root_alone_and_once),
 		T(what_waits_can_be_denied),
 		T(root_alone_pauses_and_resumes),
+		T(root_alone_has_the_calibration_forgotten),
 		T(root_alone_puts_a_service_into_maintenance),
 		T(an_incident_is_explained_from_forecast_to_decision),
 		T(one_decision_is_shown_with_its_text),

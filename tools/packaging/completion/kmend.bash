@@ -6,7 +6,7 @@ _kmend_commands() {
 	case $1 in
 	'') echo "status pause resume service signal forecast rule action incident trace replay history bpf audit doctor help" ;;
 	service) echo "list show maintain help" ;;
-	forecast) echo "list show explain help" ;;
+	forecast) echo "list show explain forget help" ;;
 	signal) echo "list watch help" ;;
 	rule) echo "list show check explain test backtest diff promote demote sign help" ;;
 	action) echo "list show approve deny verify help" ;;

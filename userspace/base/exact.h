@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Functions of libm that differ in the last digit from one library and machine to the next, made of
  * additions, products, quotients and exact scaling, which do not: for state and decisions that must
- * come out the same everywhere. Good to a few units in the last place where nothing else is said. */
+ * come out the same everywhere. Good to a few units in the last place, if nothing else is said. */
 #ifndef KM_EXACT_H
 #define KM_EXACT_H
 

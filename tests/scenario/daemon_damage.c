@@ -4,7 +4,10 @@
 
 #define CHECKPOINT DIR_PATH "/state/engine/checkpoint."
 
-/* A byte of the first row, behind the head. */
+#define LASTING    DIR_PATH "/state/engine/lasting"
+
+/* A byte of the boot's id, and one of the first row, behind the head. */
+#define BOOT_ID   16
 #define FIRST_ROW 120
 
 /* Silent for 15 s, looked for each 4 s. */
@@ -93,12 +96,46 @@ static void one_whole_checkpoint_is_enough(void **state)
 	assert_int_equal(stop(&c, SIGTERM), 0);
 }
 
+/* The checkpoints are of another boot; no orderly end came before it. */
+static void what_operators_said_outlives_a_reboot(void **state)
+{
+	static char *const extra[] = { "--stop-services", NULL };
+	struct test_child c;
+	int fd;
+
+	(void)state;
+	assert_true(start(&c, NULL));
+	assert_int_equal(KMEND("pause"), 0);
+	for (int i = 0; access(LASTING, F_OK) < 0 && i < 100; i++)
+		KMEND("status");
+	assert_int_equal(kill(find_process("kmendd-engine"), SIGKILL), 0);
+	assert_true(ended(c.pid, SILENCE_MS));
+	stop(&c, SIGTERM);
+	assert_true(change(BOOT_ID, '!') > 0);
+	assert_true(start(&c, NULL));
+	assert_int_equal(KMEND("status"), 0);
+	assert_non_null(strstr(text, "paused"));
+	assert_null(strstr(text, "observe only"));
+	assert_int_equal(stop(&c, SIGTERM), 0);
+
+	fd = open(LASTING, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "!", 1, FIRST_ROW), 1);
+	close(fd);
+	assert_true(change(BOOT_ID, '?') > 0);
+	assert_true(start(&c, extra));
+	assert_int_equal(KMEND("status"), 0);
+	assert_non_null(strstr(text, "observe only"));
+	assert_int_equal(access(LASTING ".bad", F_OK), 0);
+	assert_int_equal(stop(&c, SIGTERM), 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_hanging_engine_ends_the_daemon_and_the_service_lives),
 		cmocka_unit_test(a_damaged_state_observes_only_and_is_set_aside),
 		cmocka_unit_test(one_whole_checkpoint_is_enough),
+		cmocka_unit_test_setup(what_operators_said_outlives_a_reboot, forget_state),
 	};
 
 	(void)argc;

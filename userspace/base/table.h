@@ -23,6 +23,9 @@ struct km_table_opts {
 	uint32_t key_size; /* multiple of 8, at most row_size */
 	/* NULL, or false if a restored row must be refused: the trust boundary for checkpoints. */
 	bool (*valid)(const void *row);
+	/* NULL: its rows end with the boot. Else makes of a row of NOW_NS what the next boot must
+	 * know, whose time begins at 0; false: nothing. */
+	bool (*outlives)(void *row, uint64_t now_ns);
 };
 
 /* -EINVAL: the options break a rule above. */

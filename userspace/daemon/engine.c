@@ -95,6 +95,7 @@ static void show(struct km_engine *e)
 static void after_tick(struct km_engine *e)
 {
 	uint64_t now = km_pipeline_now_ns(e->pipeline);
+	int r;
 
 	km_collect_want_tick(e->collect, km_decide_due_ns(km_pipeline_decide(e->pipeline)));
 	if (e->history)
@@ -105,6 +106,9 @@ static void after_tick(struct km_engine *e)
 		km_evidence_begin(e);
 	if (e->dirty || now - e->checkpoint_ns >= CHECKPOINT_PERIOD_NS)
 		km_checkpoint_write(e);
+	r = km_lasting_write(e);
+	if (r < 0)
+		km_log(KM_WARNING, "what must outlive a reboot was not written: %s", strerror(-r));
 	show(e);
 }
 
@@ -282,6 +286,8 @@ static int take_over(struct km_engine *e)
 {
 	int r = km_checkpoint_read(e);
 
+	if (r == -ENOENT)
+		r = km_lasting_read(e);
 	if (r > 0)
 		km_log(KM_NOTICE, "state of before the restart taken over: %d rows", r);
 	if (r == -ENOTSUP)
@@ -290,6 +296,7 @@ static int take_over(struct km_engine *e)
 	if (r >= 0 || r == -ENOENT || r == -ENOTSUP)
 		return 0;
 	km_checkpoint_set_aside(e);
+	km_lasting_set_aside(e);
 	observe_only(e->d,
 	             "the state of before the restart is damaged and was set aside as "
 	             "engine/checkpoint.*.bad until kmendd is started again",
@@ -352,14 +359,17 @@ static void engine_end(struct km_engine *e)
 	if (e->clients)
 		km_engine_stream_end(e);
 	km_clients_free(e->clients);
-	if (e->pipeline && e->collect)
+	if (e->pipeline && e->collect) {
 		km_checkpoint_write(e);
+		km_lasting_write(e);
+	}
 	km_history_close(e->history);
 	km_collect_stop(e->collect, false); /* the process that kept root unpins */
 	km_pipeline_free(e->pipeline);
 	free(e->request);
 	km_buf_free(e->recent);
 	km_buf_free(e->rows);
+	km_buf_free(e->lasting);
 	for (size_t i = 0; i < KM_ARRAY_SIZE(e->slot_fd); i++)
 		if (e->slot_fd[i] > 0)
 			close(e->slot_fd[i]);

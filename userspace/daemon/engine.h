@@ -54,6 +54,8 @@ struct km_engine {
 	int slot_fd[2];                   /* its files, 0: not open yet */
 	uint64_t checkpoints;             /* sequence of the newest */
 	uint64_t checkpoint_ns;           /* of the last one on disk */
+	struct km_buf *lasting;           /* rows that outlive the boot, as they are on disk */
+	uint64_t lasting_of;              /* number of checkpoints when they were looked at */
 	uint64_t kept_ns;                 /* levels up to then are in the history */
 	bool dirty;                       /* something worth a checkpoint was said since */
 	struct km_buf *text;              /* scratch: one output */
@@ -88,8 +90,15 @@ void km_engine_stream_end(struct km_engine *e);
 int km_checkpoint_write(struct km_engine *e);
 /* Feeds what was saved in this boot; how many rows, or negative errno. */
 int km_checkpoint_read(struct km_engine *e);
+/* ROWS as they were saved; how many, or negative errno. */
+int km_checkpoint_feed(struct km_engine *e, const struct km_buf *rows);
 /* Both files get another name, for people to look at. */
 void km_checkpoint_set_aside(struct km_engine *e);
+/* lasting.c: what must be known after a reboot. Each as above; written only if a checkpoint was
+ * since the last time. */
+int km_lasting_write(struct km_engine *e);
+int km_lasting_read(struct km_engine *e);
+void km_lasting_set_aside(struct km_engine *e);
 /* evidence.c: what led to a decision. */
 int km_evidence_begin(struct km_engine *e);
 void km_evidence_add(struct km_engine *e, const void *raw, size_t len);

@@ -226,6 +226,15 @@ extern const struct km_table_opts km_decide_table_opts[KM_T_MAX];
 struct km_meta *km_decide_meta(struct km_decide *d);
 void km_decide_count_full(struct km_decide *d);
 
+/* lasting.c: struct km_table_opts::outlives. */
+bool km_lasting_meta(void *row, uint64_t now_ns);
+bool km_lasting_acts(void *row, uint64_t now_ns);
+bool km_lasting_host(void *row, uint64_t now_ns);
+bool km_lasting_pace(void *row, uint64_t now_ns);
+bool km_lasting_quarantine(void *row, uint64_t now_ns);
+bool km_lasting_maintain(void *row, uint64_t now_ns);
+bool km_lasting_track(void *row, uint64_t now_ns);
+
 /* guard.c: fills passed and guard. */
 void km_guard_look(struct km_move *m);
 /* For how long the first failed guard holds: boot time, or 0: it will not pass by itself. */

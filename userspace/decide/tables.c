@@ -131,26 +131,31 @@ static bool track_valid(const void *row)
 	return true;
 }
 
-#define ROW(table_name, max, type, keys, check)                                \
-	{                                                                      \
-		.name = table_name, .rows_max = max, .row_size = sizeof(type), \
-		.key_size = (keys) * sizeof(uint64_t), .valid = check,         \
+#define ROW(table_name, max, type, keys, check) LASTING(table_name, max, type, keys, check, NULL)
+#define LASTING(table_name, max, type, keys, check, lasts)                               \
+	{                                                                                \
+		.name = table_name, .rows_max = max, .row_size = sizeof(type),           \
+		.key_size = (keys) * sizeof(uint64_t), .valid = check, .outlives = lasts \
 	}
 
 const struct km_table_opts km_decide_table_opts[KM_T_MAX] = {
-	[KM_T_META] = ROW("decide.meta", 1, struct km_meta, 1, meta_valid),
+	[KM_T_META] = LASTING("decide.meta", 1, struct km_meta, 1, meta_valid, km_lasting_meta),
 	[KM_T_REPAIR] = ROW("decide.repair", KM_REPAIRS_MAX, struct km_repair, 2, repair_valid),
-	[KM_T_ACTS] = ROW("decide.acts", KM_ACTORS_MAX, struct km_acts, 2, acts_valid),
-	[KM_T_HOST] = ROW("decide.host", 1, struct km_host_acts, 1, host_valid),
-	[KM_T_PACE] = ROW("decide.pace", KM_ACTORS_MAX, struct km_pace, 2, pace_valid),
-	[KM_T_QUARANTINE] = ROW("decide.quarantine", KM_SERVICES_MAX, struct km_quarantine, 1,
-	                        quarantine_valid),
+	[KM_T_ACTS] = LASTING("decide.acts", KM_ACTORS_MAX, struct km_acts, 2, acts_valid,
+	                      km_lasting_acts),
+	[KM_T_HOST] =
+		LASTING("decide.host", 1, struct km_host_acts, 1, host_valid, km_lasting_host),
+	[KM_T_PACE] = LASTING("decide.pace", KM_ACTORS_MAX, struct km_pace, 2, pace_valid,
+	                      km_lasting_pace),
+	[KM_T_QUARANTINE] = LASTING("decide.quarantine", KM_SERVICES_MAX, struct km_quarantine, 1,
+	                            quarantine_valid, km_lasting_quarantine),
 	[KM_T_INCIDENT] =
 		ROW("decide.incident", KM_SERVICES_MAX, struct km_incident, 1, incident_valid),
 	[KM_T_STORM] = ROW("decide.storm", 1, struct km_storm, 1, storm_valid),
-	[KM_T_MAINTAIN] =
-		ROW("decide.maintain", KM_SERVICES_MAX, struct km_maintain, 1, maintain_valid),
-	[KM_T_TRACK] = ROW("decide.track", KM_RULES_MAX, struct km_track, 1, track_valid),
+	[KM_T_MAINTAIN] = LASTING("decide.maintain", KM_SERVICES_MAX, struct km_maintain, 1,
+	                          maintain_valid, km_lasting_maintain),
+	[KM_T_TRACK] = LASTING("decide.track", KM_RULES_MAX, struct km_track, 1, track_valid,
+	                       km_lasting_track),
 	[KM_T_SAID] = ROW("decide.said", KM_ACTORS_MAX, struct km_said_row, 2, said_valid),
 };
 

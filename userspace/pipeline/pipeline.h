@@ -52,6 +52,12 @@ uint32_t km_pipeline_layout(void);
 int km_pipeline_save_rows(const struct km_pipeline *p,
                           int (*cb)(void *userdata, const void *raw, size_t len), void *userdata);
 
+/* Of the rows only what another boot of this host must know, in that boot's time: what may be done
+ * no more, and what was done. Where there are no rows of the same boot these are fed instead. */
+int km_pipeline_save_lasting(const struct km_pipeline *p,
+                             int (*cb)(void *userdata, const void *raw, size_t len),
+                             void *userdata);
+
 /* Error of the last COMMIT that was refused; NULL: the set in force is the last one given. */
 const struct km_error *km_pipeline_refused(const struct km_pipeline *p);
 

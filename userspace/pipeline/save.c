@@ -1,40 +1,69 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline/state.h"
 
-static int save_table(const struct km_pipeline *p, size_t index, struct km_raw_state *raw,
-                      int (*cb)(void *userdata, const void *raw, size_t len), void *userdata)
+/* Where the rows go. */
+struct saving {
+	struct km_raw_state *raw; /* KM_RAW_MAX */
+	int (*cb)(void *userdata, const void *raw, size_t len);
+	void *userdata;
+	bool lasting; /* only what outlives the boot, as of now_ns */
+	uint64_t now_ns;
+};
+
+static int save_table(const struct km_pipeline *p, size_t index, const struct saving *s)
 {
 	const struct km_table *t = p->tables[index];
-	uint32_t row_size = km_table_opts(t)->row_size;
+	const struct km_table_opts *opts = km_table_opts(t);
+	struct km_raw_state *raw = s->raw;
 	uint32_t slot = 0;
 	const void *row;
 	int r = 0;
 
-	raw->hdr.size = (uint16_t)(sizeof(*raw) + row_size);
+	if (s->lasting && !opts->outlives)
+		return 0;
+	raw->hdr.size = (uint16_t)(sizeof(*raw) + opts->row_size);
 	raw->table = (uint32_t)index;
-	raw->row_size = row_size;
+	raw->row_size = opts->row_size;
 	while (r >= 0 && (row = km_table_next(t, &slot))) {
 		raw->slot = slot - 1;
-		memcpy(raw->row, row, row_size);
-		r = cb(userdata, raw, raw->hdr.size);
+		memcpy(raw->row, row, opts->row_size);
+		if (!s->lasting || opts->outlives(raw->row, s->now_ns))
+			r = s->cb(s->userdata, raw, raw->hdr.size);
 	}
 	return r;
+}
+
+static int save_rows(const struct km_pipeline *p, struct saving *s)
+{
+	int r = 0;
+
+	s->raw = calloc(1, KM_RAW_MAX);
+	if (!s->raw)
+		return -ENOMEM;
+	s->now_ns = p->meta->now_ns;
+	s->raw->hdr =
+		(struct kmend_hdr){ .type = KM_RAW_STATE, .ktime_ns = s->lasting ? 0 : s->now_ns };
+	s->raw->layout = KM_LAYOUT;
+	for (size_t i = 0; i < p->table_count && r >= 0; i++)
+		r = save_table(p, i, s);
+	free(s->raw);
+	return r < 0 ? r : 0;
 }
 
 int km_pipeline_save_rows(const struct km_pipeline *p,
                           int (*cb)(void *userdata, const void *raw, size_t len), void *userdata)
 {
-	struct km_raw_state *raw = calloc(1, KM_RAW_MAX);
-	int r = 0;
+	struct saving s = { .cb = cb, .userdata = userdata };
 
-	if (!raw)
-		return -ENOMEM;
-	raw->hdr = (struct kmend_hdr){ .type = KM_RAW_STATE, .ktime_ns = p->meta->now_ns };
-	raw->layout = KM_LAYOUT;
-	for (size_t i = 0; i < p->table_count && r >= 0; i++)
-		r = save_table(p, i, raw, cb, userdata);
-	free(raw);
-	return r < 0 ? r : 0;
+	return save_rows(p, &s);
+}
+
+int km_pipeline_save_lasting(const struct km_pipeline *p,
+                             int (*cb)(void *userdata, const void *raw, size_t len), void *userdata)
+{
+	struct saving s = { .cb = cb, .userdata = userdata, .lasting = true };
+
+	return save_rows(p, &s);
 }
 
 int km_pipeline_save(const struct km_pipeline *p,

@@ -26,8 +26,12 @@ static uint64_t wall_offset_ns(void)
 
 static int history_new(struct km_history **ret)
 {
-	static const struct km_table_opts chunks = { "chunks", KM_SERVICES_MAX * KM_RESOURCE_MAX,
-		                                     sizeof(struct km_chunk), 16, NULL };
+	static const struct km_table_opts chunks = {
+		.name = "chunks",
+		.rows_max = KM_SERVICES_MAX * KM_RESOURCE_MAX,
+		.row_size = sizeof(struct km_chunk),
+		.key_size = 16,
+	};
 	km_autofree(km_history_closep) struct km_history *h = calloc(1, sizeof(*h));
 	int r;
 

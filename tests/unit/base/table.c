@@ -180,7 +180,9 @@ static void it_agrees_with_a_plain_array_after_many_changes(void **state)
 
 static void the_largest_process_table_can_be_filled(void **state)
 {
-	struct km_table_opts opts = { "processes", KM_PROCESSES_MAX, 256, 16, NULL };
+	struct km_table_opts opts = {
+		.name = "processes", .rows_max = KM_PROCESSES_MAX, .row_size = 256, .key_size = 16
+	};
 	km_autofree(km_table_freep) struct km_table *t = NULL;
 	uint64_t i;
 
@@ -254,13 +256,13 @@ static void a_restore_refuses_nonsense(void **state)
 static void options_that_break_a_rule_are_refused(void **state)
 {
 	static const struct km_table_opts bad[] = {
-		{ "no rows", 0, 16, 8, NULL },
-		{ "no size", 1, 0, 0, NULL },
-		{ "odd row", 1, 12, 8, NULL },
-		{ "odd key", 1, 16, 4, NULL },
-		{ "no key", 1, 16, 0, NULL },
-		{ "key over row", 1, 8, 16, NULL },
-		{ "over the maximum", KM_TABLE_ROWS_MAX + 1, 8, 8, NULL },
+		{ "no rows", 0, 16, 8, NULL, NULL },
+		{ "no size", 1, 0, 0, NULL, NULL },
+		{ "odd row", 1, 12, 8, NULL, NULL },
+		{ "odd key", 1, 16, 4, NULL, NULL },
+		{ "no key", 1, 16, 0, NULL, NULL },
+		{ "key over row", 1, 8, 16, NULL, NULL },
+		{ "over the maximum", KM_TABLE_ROWS_MAX + 1, 8, 8, NULL, NULL },
 	};
 	struct km_table *t = NULL;
 	size_t i;
@@ -274,7 +276,9 @@ static void options_that_break_a_rule_are_refused(void **state)
 
 static void the_largest_table_costs_nothing_until_it_is_used(void **state)
 {
-	struct km_table_opts opts = { "large", KM_TABLE_ROWS_MAX, 8, 8, NULL };
+	struct km_table_opts opts = {
+		.name = "large", .rows_max = KM_TABLE_ROWS_MAX, .row_size = 8, .key_size = 8
+	};
 	km_autofree(km_table_freep) struct km_table *t = NULL;
 	uint64_t key = 7, *row = NULL;
 

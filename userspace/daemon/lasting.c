@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What must be known after a reboot, however the host went down: a small file that is synced and
+ * renamed into place, written only when it has changed, and never on the way to a repair. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <zlib.h>
+
+#include "base/log.h"
+#include "daemon/engine.h"
+
+#define NAME     "lasting"
+#define NAME_NEW "lasting.new"
+#define NAME_BAD "lasting.bad"
+#define MAGIC    0x31747361646d4b00ULL
+/* Acts of 8,192 pairs of rule and service, and the rest. */
+#define LASTING_MAX (8 * 1024 * 1024)
+
+struct head {
+	uint64_t magic;
+	uint64_t len;
+	uint32_t crc; /* of the rows */
+	uint32_t pad;
+};
+
+static int add_cb(void *userdata, const void *raw, size_t len)
+{
+	km_buf_add(userdata, raw, len);
+	return km_buf_error(userdata);
+}
+
+static int put_file(int dir_fd, const struct km_buf *rows)
+{
+	struct head head = { .magic = MAGIC, .len = rows->len };
+	km_autoclose int fd = openat(dir_fd, NAME_NEW,
+	                             O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return -errno;
+	head.crc = (uint32_t)crc32(0, (const Bytef *)rows->data, (uInt)rows->len);
+	errno = ENOSPC; /* for what is written in part */
+	if (write(fd, &head, sizeof(head)) != (ssize_t)sizeof(head) ||
+	    write(fd, rows->data, rows->len) != (ssize_t)rows->len || fsync(fd) < 0 ||
+	    renameat(dir_fd, NAME_NEW, dir_fd, NAME) < 0 || fsync(dir_fd) < 0)
+		return -errno;
+	return 0;
+}
+
+static bool is_same(const struct km_buf *a, const struct km_buf *b)
+{
+	return a && a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
+
+int km_lasting_write(struct km_engine *e)
+{
+	km_autofree(km_buf_freep) struct km_buf *rows = NULL;
+	int r;
+
+	if (e->d->engine_fd < 0 || e->lasting_of == e->checkpoints)
+		return 0;
+	r = km_buf_new(LASTING_MAX, &rows);
+	if (r == 0)
+		r = km_pipeline_save_lasting(e->pipeline, add_cb, rows);
+	if (r < 0)
+		return r;
+	e->lasting_of = e->checkpoints;
+	if (is_same(e->lasting, rows))
+		return 0;
+	r = put_file(e->d->engine_fd, rows);
+	if (r < 0)
+		return r;
+	km_buf_free(e->lasting);
+	e->lasting = km_take(rows);
+	return 0;
+}
+
+static int load(int dir_fd, struct km_buf *ret)
+{
+	km_autoclose int fd = openat(dir_fd, NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	char chunk[65536];
+	struct head head;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	if (read(fd, &head, sizeof(head)) != (ssize_t)sizeof(head) || head.magic != MAGIC)
+		return -EBADMSG;
+	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
+		km_buf_add(ret, chunk, (size_t)n);
+	if (n < 0 || km_buf_error(ret) < 0)
+		return n < 0 ? -errno : km_buf_error(ret);
+	if (ret->len != head.len || crc32(0, (const Bytef *)ret->data, (uInt)ret->len) != head.crc)
+		return -EBADMSG;
+	return 0;
+}
+
+int km_lasting_read(struct km_engine *e)
+{
+	km_autofree(km_buf_freep) struct km_buf *rows = NULL;
+	int r;
+
+	if (e->d->engine_fd < 0)
+		return -ENOENT;
+	r = km_buf_new(LASTING_MAX, &rows);
+	if (r == 0)
+		r = load(e->d->engine_fd, rows);
+	return r < 0 ? r : km_checkpoint_feed(e, rows);
+}
+
+void km_lasting_set_aside(struct km_engine *e)
+{
+	if (renameat(e->d->engine_fd, NAME, e->d->engine_fd, NAME_BAD) < 0 && errno != ENOENT)
+		km_log(KM_WARNING, "%s stays in place: %s", NAME, strerror(errno));
+}

@@ -146,6 +146,37 @@ static void without_a_bpffs_of_the_host_one_is_mounted_and_goes(void **state)
 	assert_int_equal(mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=700"), 0);
 }
 
+/* Until what kmend answers to WORDS holds WANTED. */
+#define AWAIT_SAID(wanted, ...)                                                 \
+	do {                                                                    \
+		long end_ms = test_now_ms() + READY_MS;                         \
+		bool said = false;                                              \
+		while (!said && test_now_ms() < end_ms)                         \
+			said = KMEND(__VA_ARGS__) == 0 && strstr(text, wanted); \
+		assert_true(said);                                              \
+	} while (0)
+
+static void while_the_file_that_pauses_is_there_nothing_is_started(void **state)
+{
+	static const char file[] = DIR_PATH "/run/pause";
+	struct test_child c;
+	pid_t before;
+
+	(void)state;
+	assert_true(start(&c, stop_services));
+	before = await_process("demo_service", 0);
+	write_file(file, "%s", "");
+	AWAIT_SAID("\"paused\":true", "-j", "status");
+	assert_int_equal(kill(before, SIGKILL), 0);
+	AWAIT_SAID("kmend is paused", "-j", "incident", "explain", "1");
+	assert_int_equal(KMEND("-j", "resume"), 0);
+	assert_non_null(strstr(text, "\"paused\":true"));
+	assert_int_equal(find_process("demo_service"), 0);
+	assert_int_equal(unlink(file), 0);
+	assert_true(await_process("demo_service", before) > 0);
+	assert_int_equal(stop(&c, SIGTERM), 0);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +185,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_service_that_is_not_there_is_not_watched),
 		cmocka_unit_test(each_stream_over_the_limit_is_refused_and_a_closed_one_makes_room),
 		cmocka_unit_test(programs_and_signals_are_listed_with_their_hooks),
+		cmocka_unit_test_setup(while_the_file_that_pauses_is_there_nothing_is_started,
+		                       forget_state),
 		cmocka_unit_test(without_a_bpffs_of_the_host_one_is_mounted_and_goes),
 	};
 

@@ -18,6 +18,7 @@ struct km_actor_opts {
 	const char *cgroup_root; /* cgroup v2 directory below which supervised commands live,
 				    absolute */
 	const char *memory_root; /* v1 memory controller directory, NULL on pure v2 */
+	const char *pause_file;  /* while it is there nothing is done, whoever asks; NULL: none */
 	const char *notify_path; /* of commands with a watchdog, NULL: none */
 	const char *pids_root;   /* v1 pids controller directory, NULL on pure v2 */
 };

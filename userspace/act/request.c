@@ -2,6 +2,7 @@
 /* The checks of a request, all of them here and again: the engine has made the same ones, and may
  * be broken. */
 #include "act/internal.h"
+#include "base/fs.h"
 #include "base/text.h"
 
 void km_act_find(struct km_act *act)
@@ -53,13 +54,14 @@ static const char *check_policy(struct km_act *act)
 {
 	const struct km_policy *p = act->actor->o.policy;
 	enum km_verb verb = (enum km_verb)act->rec.verb;
+	const char *pause = act->actor->o.pause_file;
 
+	if (verb != KM_NOTIFY && (p->pause || (pause && !km_fs_absent(pause))))
+		return "acts are paused";
 	/* A harmless name does not make a protected program one's own. */
 	if (act->def ? km_policy_allows_def(p, verb, act->def)
 	             : km_policy_allows(p, verb, act->rec.service))
 		return NULL;
-	if (p->pause)
-		return "acts are paused";
 	return act->unit && km_policy_protects(p, act->unit) ? "service is protected"
 	                                                     : "the policy does not allow it";
 }

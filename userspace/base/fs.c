@@ -66,6 +66,13 @@ int km_fs_read_u64(int dir_fd, const char *name, uint64_t *ret)
 	return 0;
 }
 
+bool km_fs_absent(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) < 0 && errno == ENOENT;
+}
+
 /* The next component of *PATH into NAME; 1, 0 when there is none left, -ENAMETOOLONG. */
 static int next_component(const char **path, char name[NAME_MAX + 1])
 {

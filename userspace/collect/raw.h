@@ -190,8 +190,10 @@ struct km_raw_command {
 enum km_operator {
 	KM_OP_PAUSE = 0, /* nothing is done until RESUME */
 	KM_OP_RESUME = 1,
-	KM_OP_MAINTAIN = 2, /* nothing is done to SERVICE for so long; 0: that is over */
-	KM_OP_FORGET = 3, /* how often forecasts came true on this host */
+	KM_OP_MAINTAIN = 2,    /* nothing is done to SERVICE for so long; 0: that is over */
+	KM_OP_FORGET = 3,      /* how often forecasts came true on this host */
+	KM_OP_PAUSE_FILE = 4,  /* the file that pauses is there */
+	KM_OP_RESUME_FILE = 5, /* ... and is not */
 	KM_OP_MAX
 };
 

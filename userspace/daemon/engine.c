@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/fs.h"
 #include "base/log.h"
 #include "daemon/privilege.h"
 #include "health/prober.h"
@@ -144,6 +145,24 @@ static int collected(void *userdata, const void *raw, size_t len)
 	return r;
 }
 
+/* The actor looks for itself before each act; with this nothing is asked of it meanwhile. */
+static int look_for_pause(struct km_engine *e)
+{
+	int paused = !km_fs_absent(e->d->pause_file);
+	struct km_raw_operator o = {
+		.hdr = { .type = KM_RAW_OPERATOR, .size = sizeof(o), .ktime_ns = km_now_ns() },
+		.operation = paused ? KM_OP_PAUSE_FILE : KM_OP_RESUME_FILE,
+	};
+
+	if (paused == e->paused)
+		return 0;
+	if (paused || e->paused > 0)
+		km_log(KM_NOTICE, "%s: %s", e->d->pause_file,
+		       paused ? "nothing is acted on while it is there" : "gone, acts go on");
+	e->paused = paused;
+	return km_engine_feed(e, &o, sizeof(o));
+}
+
 static int on_alive(void *userdata, int fd, uint32_t events)
 {
 	struct km_engine *e = userdata;
@@ -157,7 +176,7 @@ static int on_alive(void *userdata, int fd, uint32_t events)
 	(void)fd;
 	(void)events;
 	r = km_message_send(e->actor_sock, &m, sizeof(m), -1);
-	return r == -EAGAIN ? 0 : r;
+	return r == -EAGAIN || r == 0 ? look_for_pause(e) : r;
 }
 
 /* Where nothing may be acted on, the policy says so too: then no decision asks for it. */
@@ -380,6 +399,7 @@ static void engine_end(struct km_engine *e)
 int km_engine_run(struct km_daemon *d, int actor_sock, int front_sock, int prober_sock)
 {
 	struct km_engine e = { .d = d,
+		               .paused = -1,
 		               .actor_sock = actor_sock,
 		               .front_sock = front_sock,
 		               .prober_sock = prober_sock };

@@ -43,6 +43,7 @@ struct km_engine {
 	struct km_clients *clients;
 	int actor_sock, front_sock, prober_sock;
 	bool actor_ready;
+	int paused;   /* the file that pauses is there; -1: not looked at yet */
 	bool feeding; /* records that arrive while one is fed are refused: a bug */
 	uint64_t records, bad, decisions;
 	struct km_buf *recent; /* checkpoint and all raw records since, for evidence */

@@ -157,6 +157,7 @@ static int start_actor(struct km_guardian *g)
 		.cgroup_root = d->cgroup_root[0] ? d->cgroup_root : NULL,
 		.memory_root = d->memory_root[0] ? d->memory_root : NULL,
 		.pids_root = d->pids_root[0] ? d->pids_root : NULL,
+		.pause_file = d->pause_file,
 		.notify_path = d->notify_path[0] ? d->notify_path : NULL,
 	};
 	int r = 0;

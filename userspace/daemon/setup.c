@@ -148,6 +148,7 @@ static int lock_run(struct km_daemon *d)
 	km_autoclose int dir = -1, fd = -1;
 	int r = km_fs_make_dir(d->opts.run, 0755, &dir);
 
+	snprintf(d->pause_file, sizeof(d->pause_file), "%s/pause", d->opts.run);
 	if (r < 0) {
 		km_log(KM_ERR, "cannot make the run directory %s: %s; give another with --run",
 		       d->opts.run, strerror(-r));

@@ -34,6 +34,7 @@ struct km_daemon {
 	char pids_root[KM_PATH_MAX];
 	char probe_root[KM_PATH_MAX]; /* cgroups of exec checks, the prober's; empty: none */
 	char notify_path[KM_PATH_MAX];
+	char pause_file[KM_PATH_MAX]; /* run/pause: while root has it there, nothing is acted on */
 	uint64_t started_ns;
 };
 

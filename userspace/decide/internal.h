@@ -98,6 +98,7 @@ struct km_meta {
 	uint64_t unsaid;     /* decisions that found no room in the queue */
 	uint64_t sweep_ns;   /* next removal of rows that are over */
 	uint64_t paused_ns;  /* since when operators let nothing be done, 0: they do */
+	uint64_t file_ns;    /* since when the file that pauses is there, 0: it is not */
 };
 
 /* Times of acts, newest first; rule_key 0: of the service, whatever the rule. */

@@ -25,7 +25,17 @@ uint64_t km_decide_paused_ns(const struct km_decide *d)
 	uint64_t key = 1;
 	const struct km_meta *meta = km_table_get(d->table[KM_T_META], &key);
 
-	return meta ? meta->paused_ns : 0;
+	if (!meta)
+		return 0;
+	return meta->paused_ns ? meta->paused_ns : meta->file_ns;
+}
+
+bool km_decide_paused_by_file(const struct km_decide *d)
+{
+	uint64_t key = 1;
+	const struct km_meta *meta = km_table_get(d->table[KM_T_META], &key);
+
+	return meta && meta->file_ns;
 }
 
 /* What was held back is looked at now. */
@@ -38,6 +48,19 @@ static void wake(struct km_decide *d, uint64_t service_id, enum km_guard held, u
 		if (r->state == KM_R_BACKOFF && r->held == held &&
 		    (!service_id || r->service_id == service_id))
 			r->due_ns = now_ns;
+}
+
+static void pause_since(uint64_t *since_ns, uint64_t now_ns)
+{
+	if (!*since_ns)
+		*since_ns = now_ns ? now_ns : 1;
+}
+
+static void resume(struct km_decide *d, uint64_t *since_ns, uint64_t now_ns)
+{
+	*since_ns = 0;
+	if (!km_decide_paused_ns(d))
+		wake(d, 0, KM_GUARD_PAUSE, now_ns);
 }
 
 static int maintain(struct km_decide *d, const struct km_decide_world *w,
@@ -70,12 +93,16 @@ int km_decide_operator(struct km_decide *d, const struct km_decide_world *w,
 
 	switch ((enum km_operator)o->operation) {
 	case KM_OP_PAUSE:
-		if (!meta->paused_ns)
-			meta->paused_ns = w->now_ns ? w->now_ns : 1;
+		pause_since(&meta->paused_ns, w->now_ns);
 		return 0;
 	case KM_OP_RESUME:
-		meta->paused_ns = 0;
-		wake(d, 0, KM_GUARD_PAUSE, w->now_ns);
+		resume(d, &meta->paused_ns, w->now_ns);
+		return 0;
+	case KM_OP_PAUSE_FILE:
+		pause_since(&meta->file_ns, w->now_ns);
+		return 0;
+	case KM_OP_RESUME_FILE:
+		resume(d, &meta->file_ns, w->now_ns);
 		return 0;
 	case KM_OP_MAINTAIN:
 		return maintain(d, w, o);

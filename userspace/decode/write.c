@@ -259,7 +259,9 @@ void km_write_command(const struct km_signal *s, struct km_json_writer *w)
 
 void km_write_operator(const struct km_signal *s, struct km_json_writer *w)
 {
-	static const char *const names[KM_OP_MAX] = { "pause", "resume", "maintain", "forget" };
+	static const char *const names[KM_OP_MAX] = {
+		"pause", "resume", "maintain", "forget", "pause_file", "resume_file",
+	};
 	const struct km_raw_operator *o = &s->operator;
 
 	km_jw_kstring(w, "operation", names[o->operation]);

@@ -29,7 +29,9 @@ static int pause_all(struct km_request *rq)
 static int resume(struct km_request *rq)
 {
 	say(rq, KM_OP_RESUME, 0, "resumed");
-	km_jw_kbool(rq->w, "paused", rq->view->policy && rq->view->policy->pause);
+	km_jw_kbool(rq->w, "paused",
+	            (rq->view->policy && rq->view->policy->pause) ||
+	                    km_decide_paused_by_file(rq->view->decide));
 	return 0;
 }
 

@@ -336,6 +336,21 @@ static void one_name_more_than_the_maximum_is_refused(void **state)
 	assert_int_equal(km_fs_list(-1, "", 1, &names), -EBADF);
 }
 
+static void what_cannot_be_looked_at_is_not_said_to_be_absent(void **state)
+{
+	struct fixture *f = *state;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/pause", f->fd);
+	assert_true(km_fs_absent(path));
+	write_file(f->fd, "pause", "", 0);
+	assert_false(km_fs_absent(path));
+	assert_int_equal(unlinkat(f->fd, "pause", 0), 0);
+	assert_int_equal(symlinkat("/nonexistent", f->fd, "pause"), 0);
+	assert_false(km_fs_absent(path));
+	assert_false(km_fs_absent("/dev/null/pause"));
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
@@ -354,6 +369,7 @@ int main(void)
 		TEST(no_directory_is_made_through_a_link_or_a_file),
 		TEST(a_list_has_regular_files_with_the_suffix_in_order),
 		TEST(one_name_more_than_the_maximum_is_refused),
+		TEST(what_cannot_be_looked_at_is_not_said_to_be_absent),
 	};
 
 	return cmocka_run_group_tests_name("base/fs", tests, NULL, NULL);

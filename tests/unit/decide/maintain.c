@@ -73,6 +73,29 @@ static void paused_nothing_is_done_until_resumed(void **state)
 	assert_string_equal(expect(t, KM_ANSWER_ACT)->service, "app-a");
 }
 
+static void while_the_file_is_there_no_operator_ends_the_pause(void **state)
+{
+	struct world *t = *state;
+
+	operator(t, KM_OP_PAUSE_FILE, "", 0);
+	assert_true(km_decide_paused_by_file(t->decide));
+	assert_true(km_decide_paused_ns(t->decide) == t->w.now_ns);
+	dies(t, 0);
+	expect_no(t, KM_GUARD_PAUSE);
+	operator(t, KM_OP_PAUSE, "", 0);
+	operator(t, KM_OP_RESUME, "", 0);
+	tick(t);
+	expect_nothing(t);
+	operator(t, KM_OP_PAUSE, "", 0);
+	operator(t, KM_OP_RESUME_FILE, "", 0);
+	assert_false(km_decide_paused_by_file(t->decide));
+	tick(t);
+	expect_nothing(t);
+	operator(t, KM_OP_RESUME, "", 0);
+	tick(t);
+	assert_string_equal(expect(t, KM_ANSWER_ACT)->service, "app-a");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -81,6 +104,7 @@ int main(void)
 		world_test(it_can_be_ended_early),
 		world_test(nobody_can_work_on_what_is_not_there),
 		world_test(paused_nothing_is_done_until_resumed),
+		world_test(while_the_file_is_there_no_operator_ends_the_pause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

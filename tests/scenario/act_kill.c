@@ -187,9 +187,10 @@ static bool one_point(enum km_verb verb, unsigned int n, unsigned int m)
 	assert_int_equal(ptrace(PTRACE_INTERRUPT, pid, NULL, NULL), 0);
 	q = world_request(&w, verb, "s");
 	q.signal = SIGUSR1;
-	q.args.amount = 100;
+	q.args.amount = verb == KM_RAISE_LIMIT ? 100 : 0;
 	world_send(&w, &q);
 	in_time = run_to(pid, n, &w.outcomes, w.outcomes + 1);
+	assert_true(in_time || w.outcome.state != KM_OUT_REFUSED); /* or nothing is swept */
 	km_close(&w.engine);
 	if (m > 0) {
 		pid = fork_actor(true);

@@ -34,6 +34,8 @@ enum km_test_event_kind {
 	KM_TE_LOSS,
 	KM_TE_APPROVE,
 	KM_TE_DENY,
+	KM_TE_HEALTHY,
+	KM_TE_UNHEALTHY,
 	KM_TE_MAX
 };
 

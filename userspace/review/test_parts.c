@@ -14,6 +14,7 @@ static const char *const event_names[KM_TE_MAX + 1] = {
 	[KM_TE_OOM] = "oom",         [KM_TE_SIGNALED] = "signaled",
 	[KM_TE_LOSS] = "loss",       [KM_TE_CONNECT_FAILED] = "connect_failed",
 	[KM_TE_APPROVE] = "approve", [KM_TE_DENY] = "deny",
+	[KM_TE_HEALTHY] = "healthy", [KM_TE_UNHEALTHY] = "unhealthy",
 };
 
 static const struct {
@@ -208,6 +209,10 @@ static int read_event(const struct km_test_reading *r, const cJSON *node, struct
 	if (p.count > 1 && !p.every_ns)
 		return km_json_fail(r->doc, node, r->err, "say \"every\"",
 		                    "several events need a time between them");
+	if ((p.is == KM_TE_HEALTHY || p.is == KM_TE_UNHEALTHY) &&
+	    !r->test->service[ret->service]->check_count)
+		return km_json_fail(r->doc, node, r->err, "give its definition a \"health\"",
+		                    "this service has no health check");
 	if (strcmp(p.error, "refused") != 0 && strcmp(p.error, "timeout") != 0)
 		return km_json_fail(r->doc, cJSON_GetObjectItemCaseSensitive(node, "error"), r->err,
 		                    "\"refused\" or \"timeout\"", "no such way to fail");

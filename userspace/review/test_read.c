@@ -162,6 +162,19 @@ static void name_from_scope(const struct km_rule *rule, char ret[static KM_NAME_
 			*p = 'x';
 }
 
+/* One health check, which says nothing until an event does, and is believed at once. */
+static void write_check(struct km_json_writer *w)
+{
+	km_jw_key(w, "health");
+	km_jw_array(w);
+	km_jw_object(w);
+	km_jw_kstring(w, "name", "check");
+	km_jw_kstring(w, "tcp", "127.0.0.1:80");
+	km_jw_kstring(w, "grace", "1ms");
+	km_jw_end_object(w);
+	km_jw_end_array(w);
+}
+
 static void write_service(struct km_json_writer *w, const char *name)
 {
 	char path[KM_NAME_MAX + 8];
@@ -173,6 +186,7 @@ static void write_service(struct km_json_writer *w, const char *name)
 	km_jw_array(w);
 	km_jw_string(w, path);
 	km_jw_end_array(w);
+	write_check(w);
 	km_jw_end_object(w);
 }
 

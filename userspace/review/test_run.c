@@ -178,6 +178,10 @@ static int fire(struct run *run, const struct km_test_event *e)
 		return km_world_command(w, KM_CMD_APPROVE, run->asked_id);
 	case KM_TE_DENY:
 		return km_world_command(w, KM_CMD_DENY, run->asked_id);
+	case KM_TE_HEALTHY:
+		return km_world_health(w, s, run->test->service[e->service], KM_HEALTHY);
+	case KM_TE_UNHEALTHY:
+		return km_world_health(w, s, run->test->service[e->service], KM_UNHEALTHY);
 	case KM_TE_MAX:
 		break;
 	}

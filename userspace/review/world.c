@@ -18,6 +18,8 @@
 /* Records of one signal in one pass: more is a flood, not a rate. */
 #define EVENTS_EACH_MAX 10000
 #define CLOSED          7
+/* Of a health check's word: until the next one, in any test. */
+#define BELIEVED_NS (24 * 3600 * KM_NS_PER_S)
 
 void km_world_init(struct km_world *w, km_world_sink sink, void *userdata)
 {
@@ -323,6 +325,24 @@ int km_world_loss(struct km_world *w)
 	};
 
 	return put(w, &l, sizeof(l));
+}
+
+int km_world_health(struct km_world *w, struct km_world_service *s,
+                    const struct km_service_def *def, enum km_health health)
+{
+	struct km_raw_health h = {
+		.hdr = header(w, KM_RAW_HEALTH, sizeof(h), s),
+		.health = health,
+		.believe_ns = BELIEVED_NS,
+	};
+	int r = 0;
+
+	km_copy(h.service, sizeof(h.service), s->name);
+	for (size_t i = 0; i < def->check_count && r == 0; i++) {
+		km_copy(h.check, sizeof(h.check), def->checks[i].name);
+		r = put(w, &h, sizeof(h));
+	}
+	return r;
 }
 
 int km_world_command(struct km_world *w, enum km_command command, uint64_t decision_id)

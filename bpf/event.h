@@ -33,6 +33,7 @@ enum kmend_type {
 	KMEND_CANARY = 9, /* sent by the daemon to itself through the kernel: the path is alive */
 	KMEND_SCHED = 10, /* what one thread group of a watched cgroup did and waited for */
 	KMEND_LISTENER = 11, /* a TCP listener: how many connections wait to be accepted */
+	KMEND_CONNECTS = 20, /* how connections of a service to a followed address go */
 	KMEND_TYPE_MAX = 64, /* size of the loss table; numbers from 256 on belong to user space */
 };
 
@@ -200,6 +201,21 @@ struct kmend_listener {
 };
 _Static_assert(sizeof(struct kmend_listener) == KMEND_HDR_SIZE + 24, "kmend_listener is an ABI");
 
+/* KMEND_CONNECTS: of one cgroup to one address in KM_MAP_FOLLOWED, since the record before. */
+struct kmend_connects {
+	struct kmend_hdr hdr;
+	__u8 addr[16]; /* IPv4 in the first four bytes */
+	__u16 port;
+	__u16 family;
+	__u32 established;
+	__u32 failed;      /* refused, unreachable, or given up by the caller */
+	__u32 unanswered;  /* SYNs that were sent again */
+	__u32 reset;       /* established ones that ended with an error */
+	__u32 retransmits; /* of established ones */
+	__u64 latency_ns;  /* of those established, together */
+};
+_Static_assert(sizeof(struct kmend_connects) == KMEND_HDR_SIZE + 48, "kmend_connects is an ABI");
+
 /* Per type and ring, exact: what was offered and what the ring refused. Seen = delivered + lost. */
 struct kmend_count {
 	__u64 seen;
@@ -312,10 +328,26 @@ struct kmend_peer {
 	__u64 rtt_us; /* smoothed, of the connection that was looked at last */
 };
 
-#define KMEND_SUMS_MAX   8192 /* four counts for each service one daemon may follow */
-#define KMEND_PEERS_MAX  4096
-#define KMEND_STARTS_MAX 4096 /* connects and reclaims under way at a time */
-#define KMEND_PORT_WORDS 1024 /* a bit a port */
+/* What is not told yet of connections to a followed address; a row a cgroup and address. */
+struct kmend_untold {
+	__u64 told_ns;
+	__u64 latency_ns;
+	__u32 established;
+	__u32 failed;
+	__u32 unanswered;
+	__u32 reset;
+	__u32 retransmits;
+	__u32 burst;   /* records close behind one another */
+	__u32 trouble; /* 1: the last record told of some */
+	__u32 pad;
+};
+
+#define KMEND_FOLLOWED_MAX 2048 /* addresses of endpoints: one a service that may be followed */
+#define KMEND_UNTOLD_MAX   512  /* that are connected to lately */
+#define KMEND_SUMS_MAX     8192 /* four counts for each service one daemon may follow */
+#define KMEND_PEERS_MAX    4096
+#define KMEND_STARTS_MAX   4096 /* connects and reclaims under way at a time */
+#define KMEND_PORT_WORDS   1024 /* a bit a port */
 
 /* What the probe program tells about the process that runs it. */
 struct kmend_probe {

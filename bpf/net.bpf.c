@@ -2,13 +2,20 @@
 /* TCP: connects that fail, connections that are reset, and retransmits, summed per cgroup. The
  * cgroup is the socket's: these hooks run in whatever task the network happens to interrupt. */
 #include "lib/emit.bpf.h"
+#include "lib/follow.bpf.h"
 #include "lib/peer.bpf.h"
 #include "lib/sum.bpf.h"
 #include <bpf/bpf_tracing.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-enum { ENETUNREACH = 101, ETIMEDOUT = 110, ECONNREFUSED = 111, EHOSTUNREACH = 113 };
+enum {
+	ENETUNREACH = 101,
+	ECONNRESET = 104,
+	ETIMEDOUT = 110,
+	ECONNREFUSED = 111,
+	EHOSTUNREACH = 113
+};
 
 static __always_inline void add_addresses(struct kmend_tcp_state *e, const struct sock *sk)
 {
@@ -50,23 +57,48 @@ static __always_inline void connect_failed(struct kmend_peer *p, int error)
 		__sync_fetch_and_add(&p->timeouts, 1);
 }
 
+static __always_inline void established(const struct sock *sk, __u64 cgroup_id, __u64 ns)
+{
+	struct kmend_peer_key key;
+	struct kmend_untold *u = followed(sk, cgroup_id, &key);
+
+	if (!u)
+		return;
+	__sync_fetch_and_add(&u->established, 1);
+	__sync_fetch_and_add(&u->latency_ns, ns);
+	tell(&key, u, false);
+}
+
 /* Whoever was not watched when it began has no start. */
 static __always_inline void connect_ends(const struct sock *sk, int to)
 {
-	__u64 ns = start_take((__u64)sk);
+	__u64 ns = start_take((__u64)sk), cgroup_id;
 	struct kmend_peer *p;
 
 	if (!ns)
 		return;
-	p = peer_find(sk, sock_cgroup_id(sk));
+	cgroup_id = sock_cgroup_id(sk);
+	p = peer_find(sk, cgroup_id);
 	if (!p)
 		return;
 	if (to == TCP_ESTABLISHED) {
 		__sync_fetch_and_add(&p->established, 1);
 		__sync_fetch_and_add(&p->latency_ns, ns);
+		established(sk, cgroup_id, ns);
 	} else {
 		connect_failed(p, BPF_CORE_READ(sk, sk_err));
+		FOLLOW(sk, cgroup_id, failed, true);
 	}
+}
+
+/* Ended by somebody else than its owner. */
+static __always_inline void was_reset(const struct sock *sk, int error)
+{
+	__u64 cgroup_id = sock_cgroup_id(sk);
+
+	if ((error == ECONNRESET || error == ETIMEDOUT || error == EHOSTUNREACH) &&
+	    is_watched(cgroup_id))
+		FOLLOW(sk, cgroup_id, reset, true);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -83,6 +115,8 @@ int BPF_PROG(km_tcp_state, const struct sock *sk, int from, int to)
 		connect_begins(sk);
 	else if (from == TCP_SYN_SENT)
 		connect_ends(sk, to);
+	else
+		was_reset(sk, BPF_CORE_READ(sk, sk_err));
 	if (to != TCP_CLOSE)
 		return 0;
 	e = emit_begin(KMEND_BULK, KMEND_TCP_STATE, sizeof(*e), sock_cgroup_id(sk));
@@ -126,8 +160,13 @@ int BPF_PROG(km_retransmit, const struct sock *sk)
 	__u64 cgroup_id = sock_cgroup_id(sk);
 	struct kmend_peer *p = peer_find(sk, cgroup_id);
 
-	if (p)
+	if (p) {
 		__sync_fetch_and_add(&p->retransmits, 1);
+		if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_SYN_SENT)
+			FOLLOW(sk, cgroup_id, unanswered, true);
+		else
+			FOLLOW(sk, cgroup_id, retransmits, true);
+	}
 	if (!count_up(cgroup_id))
 		count_up(0);
 	return 0;

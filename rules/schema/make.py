@@ -127,6 +127,8 @@ entities = words("km_entity_names", "base/catalogue.c")
 verbs = words("km_verb_names", "base/verb.c")[1:]
 kinds = words("km_forecast_kind_names", "predict/predict.c")
 hows = words("km_end_how_names", "match/leaf.c")
+place_healths = words("km_place_health_names", "attribute/endpoint.c")[1:]
+traffics = words("km_traffic_names", "attribute/endpoint.c")
 whose = words("km_incident_whose_names", "match/leaf.c")
 modes = words("km_mode_names", "match/rule.c")
 otherwise = words("km_otherwise_names", "match/rule.c")
@@ -291,6 +293,18 @@ conditions = {
                   "of": enum(["self", "host"])} | BOUNDS | {"for": LONGER}, oneOf=ONE_BOUND,
                  allOf=[{"oneOf": [{"required": ["resource"]}, {"required": ["signal"]}]}] + bounds()),
     "incident": obj({"of": enum(whose), "for": LONGER}, ["of"]),
+    "endpoint": obj({
+        "name": whole(r"[A-Za-z0-9._*?-]{1,31}"),
+        "primary": enum(place_healths),
+        "standby": enum(place_healths),
+        "traffic": enum(traffics),
+        "forecast": enum(["dependency", "degradation"]),
+        "probability": {"allOf": [SHARE, {"not": ZERO}]},
+        "for": LONGER,
+    }, anyOf=[{"required": [key]} for key in ("primary", "standby", "traffic", "forecast")],
+        dependentRequired={"forecast": ["probability"], "probability": ["forecast"]},
+        **{"if": {"required": ["for"]},
+           "then": {"anyOf": [{"required": [key]} for key in ("primary", "standby", "traffic")]}}),
     "all": {"type": "array", "minItems": 1, "items": ref("condition"),
             "allOf": excludes("event", events) +
             excludes("state", states[:2]) + excludes("state", states[2:])},

@@ -53,9 +53,9 @@ struct km_object {
 
 /* One table a noun, in the file of that name. */
 extern const struct km_cmd km_status_cmds[], km_pause_cmds[], km_resume_cmds[], km_service_cmds[],
-	km_signal_cmds[], km_forecast_cmds[], km_rule_cmds[], km_action_cmds[], km_incident_cmds[],
-	km_trace_cmds[], km_replay_cmds[], km_history_cmds[], km_bpf_cmds[], km_audit_cmds[],
-	km_doctor_cmds[];
+	km_endpoint_cmds[], km_signal_cmds[], km_forecast_cmds[], km_rule_cmds[], km_action_cmds[],
+	km_incident_cmds[], km_trace_cmds[], km_replay_cmds[], km_history_cmds[], km_bpf_cmds[],
+	km_audit_cmds[], km_doctor_cmds[];
 
 extern const struct km_object km_objects[]; /* NULL-name-terminated, in the order of the help */
 

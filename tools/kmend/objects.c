@@ -7,6 +7,7 @@ const struct km_object km_objects[] = {
 	{ "pause", km_pause_cmds, "the kill switch" },
 	{ "resume", km_resume_cmds, "the end of a pause" },
 	{ "service", km_service_cmds, "services: state, levels, forecasts, what was done" },
+	{ "endpoint", km_endpoint_cmds, "what services connect to, and their standbys" },
 	{ "signal", km_signal_cmds, "what the kernel is asked, and what it says now" },
 	{ "forecast", km_forecast_cmds, "what will fail, when, how sure" },
 	{ "rule", km_rule_cmds, "runbooks in force, and checking new ones" },

@@ -83,6 +83,26 @@ static void say_event(const struct km_cond *c, char *out, size_t size)
 	snprintf(out, size, "it %s%s%s%s", km_event_names[c->event], how, by, count);
 }
 
+static void say_endpoint(const struct km_cond *c, char *out, size_t size)
+{
+	char primary[48] = "", standby[64] = "", traffic[64] = "", forecast[96] = "";
+
+	if (c->primary)
+		snprintf(primary, sizeof(primary), ", primary %s",
+		         km_place_health_names[c->primary]);
+	if (c->standby)
+		snprintf(standby, sizeof(standby), ", the standby in use %s",
+		         km_place_health_names[c->standby]);
+	if (c->traffic)
+		snprintf(traffic, sizeof(traffic), ", traffic to %s",
+		         km_traffic_names[c->traffic - 1]);
+	if (c->p > 0)
+		snprintf(forecast, sizeof(forecast), ", %s forecast of its primary, %.0f %% sure",
+		         km_forecast_kind_names[c->forecast_kind], 100 * c->p);
+	snprintf(out, size, "endpoint %s%s%s%s%s", c->by[0] ? c->by : "(any)", primary, standby,
+	         traffic, forecast);
+}
+
 static void say_condition(const struct km_cond *c, char *out, size_t size)
 {
 	char text[256] = "", time[32];
@@ -112,6 +132,9 @@ static void say_condition(const struct km_cond *c, char *out, size_t size)
 	case KM_COND_INCIDENT:
 		snprintf(text, sizeof(text), "an incident of its %s is open",
 		         km_incident_whose_names[c->of]);
+		break;
+	case KM_COND_ENDPOINT:
+		say_endpoint(c, text, sizeof(text));
 		break;
 	case KM_COND_OP_MAX:
 		break;

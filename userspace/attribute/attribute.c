@@ -13,6 +13,7 @@ const char *const km_event_names[KM_EV_MAX + 1] = {
 	[KM_EV_ENDED] = "ended",         [KM_EV_OOM] = "oom",
 	[KM_EV_SIGNALED] = "signaled",   [KM_EV_CONNECT_FAILED] = "connect_failed",
 	[KM_EV_UNHEALTHY] = "unhealthy", [KM_EV_HEALTHY] = "healthy",
+	[KM_EV_ENDPOINT] = "endpoint",
 };
 
 int km_attribute_new(struct km_attribute **ret)
@@ -39,6 +40,7 @@ struct km_attribute *km_attribute_free(struct km_attribute *a)
 	km_table_free(a->ended);
 	km_table_free(a->misc);
 	km_table_free(a->checks);
+	km_table_free(a->endpoints);
 	free(a->executables);
 	free(a);
 	return NULL;
@@ -104,6 +106,7 @@ int km_attribute_configure(struct km_attribute *a, const struct km_config *c, ui
 	a->config = c;
 	drop_undefined(a, c);
 	add_defined(a, c, now_ns);
+	km_endpoint_configure(a, now_ns);
 	km_cgroup_resolve_all(a);
 	km_process_place_all(a, 0);
 	return 0;

@@ -99,6 +99,7 @@ enum km_event {
 	KM_EV_CONNECT_FAILED = 5,
 	KM_EV_UNHEALTHY = 6, /* its health checks fail while it runs */
 	KM_EV_HEALTHY = 7,   /* ... and no longer do */
+	KM_EV_ENDPOINT = 8,  /* one of its endpoints stands otherwise than before, or is doubted */
 	KM_EV_MAX
 };
 
@@ -160,6 +161,61 @@ struct km_check_state {
 /* NULL: nothing is known. */
 const struct km_check_state *km_attribute_check(const struct km_attribute *a, uint64_t service_id,
                                                 const char *check);
+
+/* What is known of one place of an endpoint: of its primary, or of a standby. */
+enum km_place_health {
+	KM_PLACE_UNKNOWN = 0, /* nobody looks at it or connects to it */
+	KM_PLACE_HEALTHY,
+	KM_PLACE_SLOW,      /* its check takes many times as long as it usually does */
+	KM_PLACE_UNHEALTHY, /* connections fail, or its check does */
+	KM_PLACE_MAX
+};
+
+extern const char *const km_place_health_names[KM_PLACE_MAX + 1];
+
+struct km_place_state {
+	uint64_t health_ns; /* since when it is so */
+	uint64_t good_ns;   /* newest connection that was accepted, 0: none was seen */
+	uint64_t failed_ns; /* newest one that failed, since then; 0: none */
+	uint64_t doubt_ns; /* the kernel saw something that a check should look at; 0: not lately */
+	uint64_t usual_ns; /* how long its check takes usually */
+	uint32_t health;   /* enum km_place_health */
+	uint32_t failures; /* since good_ns */
+	uint32_t looks;    /* in usual_ns */
+	uint32_t slow;     /* 1: slow by its check */
+	uint32_t streak;   /* looks in a row that speak against that */
+	uint32_t pad;
+};
+
+/* Where new connections go that ask for the primary. */
+enum km_traffic {
+	KM_TO_PRIMARY = 0,
+	KM_TO_BOTH = 1, /* a share to the primary, the rest to a standby */
+	KM_TO_STANDBY = 2,
+	KM_TRAFFIC_MAX
+};
+
+extern const char *const km_traffic_names[KM_TRAFFIC_MAX + 1];
+
+/* How an endpoint of a service stands; key is service and name. */
+struct km_endpoint_state {
+	uint64_t service_id;
+	uint64_t name_hash;
+	uint64_t places_hash; /* of its addresses: others are another endpoint */
+	uint64_t traffic_ns;  /* since when traffic goes as it does */
+	uint32_t share;       /* of KMEND_SHARE_ALL that go to the standby */
+	uint32_t standby;     /* ... from 1; 0: none */
+	uint32_t outlives;    /* 1: goes on when kmend ends */
+	uint32_t said;        /* 1: the actor has said how it stands */
+	struct km_place_state place[1 + KM_STANDBYS_MAX];
+};
+
+/* NULL: nothing is known. */
+const struct km_endpoint_state *km_attribute_endpoint(const struct km_attribute *a,
+                                                      uint64_t service_id, const char *endpoint);
+enum km_traffic km_endpoint_traffic(const struct km_endpoint_state *e);
+/* The first standby that may take over, from 1; 0: all that are known to be are ill. */
+uint32_t km_endpoint_choose(const struct km_endpoint_state *e, const struct km_endpoint *def);
 /* True if ID is a process of the service's (now or in the last 60 s). */
 bool km_attribute_owns(const struct km_attribute *a, const struct km_service *s, uint32_t tgid,
                        uint64_t start_ns);

@@ -42,17 +42,21 @@ static enum km_health says(const struct km_attribute *a, const struct km_service
 static enum km_health together(const struct km_attribute *a, const struct km_service *s,
                                const struct km_service_def *def, uint64_t now_ns)
 {
-	enum km_health all = def->check_count ? KM_HEALTHY : KM_HEALTH_UNKNOWN;
+	enum km_health all = KM_HEALTH_UNKNOWN;
+	bool own = false;
 
 	if (s->state == KM_SERVICE_DOWN)
 		return KM_HEALTH_UNKNOWN;
 	for (size_t i = 0; i < def->check_count; i++) {
-		enum km_health one = says(a, s, &def->checks[i], now_ns);
+		enum km_health one;
 
+		if (def->checks[i].aside)
+			continue;
+		one = says(a, s, &def->checks[i], now_ns);
 		if (one == KM_UNHEALTHY)
 			return KM_UNHEALTHY;
-		if (one == KM_HEALTH_UNKNOWN)
-			all = KM_HEALTH_UNKNOWN;
+		all = own && one == KM_HEALTHY ? all : one;
+		own = true;
 	}
 	return all;
 }
@@ -71,7 +75,7 @@ static void worst_of(const struct km_attribute *a, struct km_service *s,
 	for (size_t i = 0; i < def->check_count; i++) {
 		const struct km_check_state *c = km_attribute_check(a, s->id, def->checks[i].name);
 
-		if (!c)
+		if (!c || def->checks[i].aside)
 			continue;
 		if (c->latency_ns > s->latency_ns)
 			s->latency_ns = c->latency_ns;
@@ -125,8 +129,11 @@ void km_health_result(struct km_attribute *a, const struct km_signal *s, struct 
 	c->used_s = h->used_s;
 	c->life_s = h->life_s;
 	memcpy(c->reason, h->reason, sizeof(c->reason));
-	worst_of(a, &row->pub, def);
 	ret->service = &row->pub;
+	ret->event = km_endpoint_checked(a, &row->pub, def, c, h->check);
+	if (ret->event != KM_EV_NONE)
+		return;
+	worst_of(a, &row->pub, def);
 	ret->event = look(a, &row->pub, def, s->t_ns);
 }
 

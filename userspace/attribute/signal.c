@@ -336,6 +336,7 @@ static void on_tick(struct km_attribute *a, const struct km_signal *s, struct km
 	(void)ret;
 	km_process_pass(a, s->t_ns);
 	km_health_pass(a, s->t_ns);
+	km_endpoint_pass(a, s->t_ns);
 	km_service_forget_old(a, s->t_ns);
 }
 
@@ -352,6 +353,7 @@ static const struct {
 	{ KMEND_OOM, on_oom },
 	{ KMEND_TCP_STATE, on_tcp_state },
 	{ KMEND_RETRANSMIT, on_retransmit },
+	{ KMEND_CONNECTS, km_endpoint_connects },
 	{ KM_RAW_LEVEL, on_level },
 	{ KM_RAW_TICK, on_tick },
 	{ KM_RAW_CGROUP, on_cgroup },
@@ -360,6 +362,7 @@ static const struct {
 	{ KM_RAW_VALUE, km_entity_value },
 	{ KM_RAW_HOST, km_entity_host },
 	{ KM_RAW_HEALTH, km_health_result },
+	{ KM_RAW_ENDPOINT, km_endpoint_route },
 };
 
 /* A record's own event goes with it; the change of state that it caused, if it caused one as well,

@@ -7,6 +7,8 @@
 
 /* Of what is no service: a quarter of the table, so that peers cannot crowd out services. */
 #define KM_OTHERS_MAX (KM_SERVICES_MAX / 4)
+/* Endpoints with standbys: one for every fourth service. */
+#define KM_ENDPOINT_ROWS_MAX (KM_SERVICES_MAX / 4)
 /* Cgroups of one host: a large Kubernetes node has some thousands. */
 #define KM_CGROUPS_MAX 8192
 /* Processes that ended lately: in a fork storm those of no service go first. */
@@ -95,6 +97,7 @@ struct km_attribute {
 	struct km_table *ended;
 	struct km_table *misc;
 	struct km_table *checks;
+	struct km_table *endpoints;
 	const struct km_config *config; /* the caller's, may be NULL */
 	struct km_executable *executables;
 	size_t executable_count;
@@ -182,6 +185,19 @@ int km_health_table_new(struct km_table **ret);
 void km_health_result(struct km_attribute *a, const struct km_signal *s, struct km_subject *ret);
 void km_health_pass(struct km_attribute *a, uint64_t now_ns);
 void km_health_begin(struct km_service *s, uint64_t now_ns);
+
+/* endpoint.c */
+int km_endpoint_table_new(struct km_table **ret);
+/* Rows for what A's configuration has, and no others. */
+void km_endpoint_configure(struct km_attribute *a, uint64_t now_ns);
+void km_endpoint_connects(struct km_attribute *a, const struct km_signal *s,
+                          struct km_subject *ret);
+void km_endpoint_route(struct km_attribute *a, const struct km_signal *s, struct km_subject *ret);
+/* A result of CHECK, one that looks at an endpoint's place. */
+enum km_event km_endpoint_checked(struct km_attribute *a, struct km_service *s,
+                                  const struct km_service_def *def,
+                                  const struct km_check_state *check, const char *name);
+void km_endpoint_pass(struct km_attribute *a, uint64_t now_ns);
 
 /* life.c */
 void km_service_touch(struct km_attribute *a, struct km_service_row *s);

@@ -86,7 +86,9 @@ int km_attribute_tables_new(struct km_attribute *a)
 		r = km_table_new(&ended, &a->ended);
 	if (r == 0)
 		r = km_table_new(&misc, &a->misc);
-	return r < 0 ? r : km_health_table_new(&a->checks);
+	if (r == 0)
+		r = km_health_table_new(&a->checks);
+	return r < 0 ? r : km_endpoint_table_new(&a->endpoints);
 }
 
 /* Looked up each time: a restore puts another row in its place. Room for the one row is there
@@ -102,8 +104,8 @@ struct km_attribute_misc *km_attribute_misc(struct km_attribute *a)
 
 size_t km_attribute_tables(struct km_attribute *a, struct km_table **ret, size_t max)
 {
-	struct km_table *const all[] = { a->services, a->cgroups, a->processes,
-		                         a->ended,    a->misc,    a->checks };
+	struct km_table *const all[] = { a->services, a->cgroups, a->processes, a->ended,
+		                         a->misc,     a->checks,  a->endpoints };
 	size_t n = 0;
 
 	while (n < KM_ARRAY_SIZE(all) && n < max) {

@@ -211,6 +211,7 @@ static void free_service(struct km_service_def *d)
 	for (size_t i = 0; i < d->check_count; i++)
 		km_health_check_clear(&d->checks[i]);
 	free(d->checks);
+	free(d->endpoints);
 	free(d->labels);
 	free(d->needs);
 }
@@ -244,6 +245,14 @@ const char *km_config_label(const struct km_service_def *d, const char *name)
 		if (strcmp(d->labels[i].name, name) == 0)
 			return d->labels[i].value;
 	return NULL;
+}
+
+bool km_service_is_checked(const struct km_service_def *d)
+{
+	for (size_t i = 0; i < d->check_count; i++)
+		if (!d->checks[i].aside)
+			return true;
+	return false;
 }
 
 bool km_service_has_check(const struct km_service_def *d, enum km_check_kind kind)

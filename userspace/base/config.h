@@ -7,6 +7,7 @@
 #include "base/base.h"
 #include "base/health.h"
 #include "base/json.h"
+#include "event.h"
 
 #define KM_CONFIG_BYTES_MAX KM_JSON_BYTES_MAX
 /* Files in services.d: one a service at the most. */
@@ -53,6 +54,24 @@ struct km_label {
 	char value[KM_LABEL_MAX];
 };
 
+/* What a service connects to, and where else the same can be had: as many of one service as the
+ * kernel's table of its routes holds. */
+#define KM_ENDPOINTS_MAX     8
+#define KM_STANDBYS_MAX      4
+#define KM_ENDPOINT_NAME_MAX 32 /* KM_OBJECT_MAX */
+
+struct km_endpoint_place {
+	struct kmend_address address;
+	char check[KM_CHECK_NAME_MAX]; /* of the service's that looks at it; "": none does */
+};
+
+struct km_endpoint {
+	char name[KM_ENDPOINT_NAME_MAX];
+	struct km_endpoint_place
+		place[1 + KM_STANDBYS_MAX]; /* the primary, standbys by preference */
+	uint32_t places;
+};
+
 struct km_service_def {
 	char name[KM_NAME_MAX];
 	enum km_service_kind kind;
@@ -71,6 +90,8 @@ struct km_service_def {
 	size_t need_count;
 	struct km_health_check *checks; /* owned */
 	size_t check_count;
+	struct km_endpoint *endpoints; /* owned */
+	size_t endpoint_count;
 	uint32_t rank;   /* 0: needs nothing; else one more than the highest rank that it needs */
 	int stop_signal; /* of a supervised command, SIGTERM by default */
 	bool autostart;  /* supervised commands: start when kmend starts; true by default */
@@ -128,6 +149,10 @@ static inline bool km_service_set_has(const struct km_service_set *s, size_t pla
 /* All that D needs, directly or through others. */
 void km_config_needed(const struct km_config *c, const struct km_service_def *d,
                       struct km_service_set *ret);
+/* NULL if there is none. The definition's. */
+const struct km_endpoint *km_config_endpoint(const struct km_service_def *d, const char *name);
+/* Whether any of its health checks speaks about the service itself. */
+bool km_service_is_checked(const struct km_service_def *d);
 /* Whether D, or any service of C, has a health check of this kind. */
 bool km_service_has_check(const struct km_service_def *d, enum km_check_kind kind);
 bool km_config_has_check(const struct km_config *c, enum km_check_kind kind);

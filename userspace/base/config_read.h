@@ -60,6 +60,9 @@ int km_config_read_service(const struct km_config_reader *c, const cJSON *obj,
 /* config_health.c: into DEF, whose kind is known. */
 int km_config_read_checks(const struct km_config_reader *c, const cJSON *list,
                           struct km_service_def *def);
+/* config_endpoint.c: into DEF, whose checks are known. */
+int km_config_read_endpoints(const struct km_config_reader *c, const cJSON *list,
+                             struct km_service_def *def);
 
 /* config_set.c: what only the whole set can be asked. */
 int km_config_check_doubles(const struct km_config_build *b);

@@ -19,6 +19,7 @@ struct service_text {
 	const cJSON *limits;
 	const cJSON *labels;
 	const cJSON *needs;
+	const cJSON *endpoints;
 	const cJSON *health;
 };
 
@@ -49,6 +50,7 @@ static const struct km_json_field service_fields[] = {
 	{ "instances", KM_JSON_COUNT, .offset = AT(instances), .min = 1, .max = INSTANCES_MAX },
 	{ "labels", KM_JSON_OBJECT, .offset = AT(labels) },
 	{ "needs", KM_JSON_ARRAY, .offset = AT(needs) },
+	{ "endpoints", KM_JSON_ARRAY, .offset = AT(endpoints) },
 	{ "health", KM_JSON_ARRAY, .offset = AT(health) },
 	{ "autostart", KM_JSON_BOOL, .offset = AT(def.autostart) },
 	{ .key = NULL },
@@ -275,7 +277,9 @@ static int read_lists(const struct km_config_reader *c, const struct service_tex
 
 	if (r == 0 && t->needs)
 		r = km_config_read_strings(c, t->needs, &needs, &def->need_names);
-	return r == 0 && t->health ? km_config_read_checks(c, t->health, def) : r;
+	if (r == 0 && t->health)
+		r = km_config_read_checks(c, t->health, def);
+	return r == 0 && t->endpoints ? km_config_read_endpoints(c, t->endpoints, def) : r;
 }
 
 static int check_match(const struct km_config_reader *c, const cJSON *obj,

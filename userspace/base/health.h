@@ -31,6 +31,7 @@ struct km_health_check {
 	char name[KM_CHECK_NAME_MAX];
 	enum km_check_kind kind;
 	bool any_certificate; /* https: also one that nobody vouches for */
+	bool aside;           /* of an endpoint's primary: says nothing about the service itself */
 	char *target;         /* address, path or URL; NULL: EXEC, WATCHDOG */
 	char *address;        /* http: connect here, whatever the URL says; NULL: as it says */
 	char *body;           /* http: PCRE2 pattern, NULL: any body */

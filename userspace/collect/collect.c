@@ -337,6 +337,7 @@ int km_collect_start(struct km_collect *c, struct km_loop *loop, km_collect_sink
 	c->sink = sink;
 	c->userdata = userdata;
 	add_myself(c);
+	km_collect_follow(c, c->opts.config);
 	for (size_t i = 0; i < KM_ARRAY_SIZE(first) && r == 0; i++)
 		r = first[i](c);
 	if (r == 0)

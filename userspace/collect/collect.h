@@ -58,6 +58,9 @@ int km_collect_drain(struct km_collect *c);
  * daemon at once, and its memory and tasks are read as KM_RAW_LEVEL at each pass. May be called
  * from the sink. -ENOENT: no such cgroup is known yet; it is watched as soon as it is. */
 int km_collect_watch(struct km_collect *c, uint64_t cgroup_id, bool on);
+/* Connections to the endpoints in CONFIG, and to their standbys, are told of at once from now on;
+ * those of the configuration that it was prepared with are from its start. */
+void km_collect_follow(struct km_collect *c, const struct km_config *config);
 /* Boot time of the tick wanted by phase 7 between two samples; 0: none. Emits a KM_RAW_TICK then.
  */
 void km_collect_want_tick(struct km_collect *c, uint64_t at_ns);

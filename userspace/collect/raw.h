@@ -7,6 +7,7 @@
 
 #include "base/base.h"
 #include "base/catalogue.h"
+#include "base/config.h"
 #include "base/policy.h"
 #include "base/resource.h"
 #include "event.h"
@@ -33,6 +34,7 @@ enum km_raw_type {
 	KM_RAW_VALUE = 280,    /* a value of one signal of one entity */
 	KM_RAW_HEALTH = 300,   /* how a health check stands */
 	KM_RAW_OPERATOR = 301, /* an operator's pause, resume, maintain */
+	KM_RAW_ENDPOINT = 310, /* where connections to an endpoint go now, as the actor says */
 	KM_RAW_MAX_TYPE
 };
 
@@ -226,6 +228,16 @@ struct km_raw_health {
 	char service[KM_NAME_MAX];
 	char check[KM_CHECK_NAME_MAX];
 	char reason[128]; /* for people */
+};
+
+struct km_raw_endpoint {
+	struct kmend_hdr hdr;
+	uint32_t share;    /* of KMEND_SHARE_ALL that go to the standby; 0: all go to the primary */
+	uint32_t standby;  /* from 1; 0: none */
+	uint32_t outlives; /* 1: it goes on when kmend ends */
+	uint32_t pad;
+	char service[KM_NAME_MAX];
+	char endpoint[KM_ENDPOINT_NAME_MAX];
 };
 
 struct km_raw_state {

@@ -43,6 +43,8 @@ static int put_out(struct km_engine *e)
 		watch_new(e, o);
 		if (o->kind == KM_OUT_FORECAST || o->kind == KM_OUT_DECISION)
 			km_collect_suspect(e->collect);
+		if (o->kind == KM_OUT_EVENT && o->event == KM_EV_ENDPOINT && o->service)
+			km_engine_ask_checks(e, o->service, o->t_ns);
 		r = km_engine_output(e, o);
 	}
 	return r;
@@ -204,6 +206,7 @@ static int reload(struct km_engine *e)
 		km_log(KM_ERR, "reload refused, the old set stays in force: %s", e->refused);
 	} else {
 		km_log(KM_NOTICE, "reloaded: %zu rules", km_pipeline_rules(e->pipeline)->count);
+		km_collect_follow(e->collect, km_pipeline_config(e->pipeline));
 		if (km_prober_needed(km_pipeline_config(e->pipeline)) &&
 		    !km_prober_needed(e->d->set.config))
 			km_log(KM_WARNING, "there were no health checks at the start: they begin "

@@ -79,6 +79,8 @@ int km_engine_actor(void *userdata, int fd, uint32_t events);
 
 /* engine_health.c: what the prober says. */
 int km_engine_prober(void *userdata, int fd, uint32_t events);
+/* Endpoints of S were doubted at T_NS: their checks look now. */
+void km_engine_ask_checks(struct km_engine *e, const struct km_service *s, uint64_t t_ns);
 
 /* engine_control.c: the front's requests and streams. */
 int km_engine_front(void *userdata, int fd, uint32_t events);

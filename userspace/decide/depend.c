@@ -22,7 +22,7 @@ static bool is_ready(const struct km_move *m, const struct km_service_def *def,
 {
 	if (s->state != KM_SERVICE_UP)
 		return def->kind != KM_BY_COMMAND || !def->autostart;
-	return !def->check_count || s->health != KM_HEALTH_UNKNOWN ||
+	return !km_service_is_checked(def) || s->health != KM_HEALTH_UNKNOWN ||
 	       m->w->now_ns >= s->since_ns + READY_NS;
 }
 

@@ -55,6 +55,15 @@ bool km_check_tcp_state(const void *raw, size_t len)
 	       t->error <= ERRNO_MAX;
 }
 
+bool km_check_connects(const void *raw, size_t len)
+{
+	const struct kmend_connects *t = raw;
+
+	(void)len;
+	return (t->family == FAMILY_INET || t->family == FAMILY_INET6) && t->hdr.cgroup_id != 0 &&
+	       t->latency_ns <= LEVEL_MAX;
+}
+
 static bool state_letter(uint32_t c)
 {
 	return c == 0 || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -191,6 +200,16 @@ bool km_check_health(const void *raw, size_t len)
 	return h->health < KM_HEALTH_MAX && h->latency_ns <= BELIEVE_MAX_NS &&
 	       h->believe_ns <= BELIEVE_MAX_NS && h->life_s <= LIFE_MAX_S && h->service[0] != 0 &&
 	       h->check[0] != 0;
+}
+
+bool km_check_endpoint(const void *raw, size_t len)
+{
+	const struct km_raw_endpoint *e = raw;
+
+	(void)len;
+	return e->share <= KMEND_SHARE_ALL && e->standby <= KM_STANDBYS_MAX &&
+	       (e->share == 0) == (e->standby == 0) && e->outlives <= 1 && e->service[0] != 0 &&
+	       e->endpoint[0] != 0;
 }
 
 #define MAINTAIN_MAX_NS (30ULL * 86400 * KM_NS_PER_S)

@@ -30,6 +30,8 @@ const struct km_kind km_kinds[] = {
 	{ KMEND_CANARY, sizeof(struct kmend_hdr), true, "canary", { }, NULL, NULL },
 	{ KMEND_SCHED, sizeof(struct kmend_sched), false, "sched",
 	  { }, km_check_sched, km_write_sched },
+	{ KMEND_CONNECTS, sizeof(struct kmend_connects), false, "connects",
+	  { }, km_check_connects, km_write_connects },
 	{ KM_RAW_TICK, sizeof(struct km_raw_tick), false, "tick", { }, NULL, NULL },
 	{ KM_RAW_CLOCK, sizeof(struct km_raw_clock), false, "clock",
 	  { }, km_check_clock, km_write_clock },
@@ -61,6 +63,9 @@ const struct km_kind km_kinds[] = {
 	{ KM_RAW_HEALTH, sizeof(struct km_raw_health), false, "health",
 	  { STRING(struct km_raw_health, service), STRING(struct km_raw_health, check),
 	    STRING(struct km_raw_health, reason) }, km_check_health, km_write_health },
+	{ KM_RAW_ENDPOINT, sizeof(struct km_raw_endpoint), false, "endpoint",
+	  { STRING(struct km_raw_endpoint, service), STRING(struct km_raw_endpoint, endpoint) },
+	  km_check_endpoint, km_write_endpoint },
 	{ KM_RAW_OPERATOR, sizeof(struct km_raw_operator), false, "operator",
 	  { STRING(struct km_raw_operator, service) }, km_check_operator, km_write_operator },
 	{ }

@@ -20,6 +20,7 @@ struct km_signal {
 		struct kmend_oom oom;
 		struct kmend_tcp_state tcp_state;
 		struct kmend_retransmit retransmit;
+		struct kmend_connects connects;
 		struct kmend_task task;
 		struct kmend_sched sched;
 		struct km_raw_clock clock;
@@ -32,6 +33,7 @@ struct km_signal {
 		struct km_raw_command command;
 		struct km_raw_probe probe;
 		struct km_raw_health health;
+		struct km_raw_endpoint endpoint;
 		struct km_raw_operator operator;
 		const struct km_raw_text *text;
 		const struct km_raw_state *state;

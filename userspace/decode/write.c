@@ -109,6 +109,22 @@ void km_write_tcp_state(const struct km_signal *s, struct km_json_writer *w)
 	km_jw_ku64(w, "rport", t->rport);
 }
 
+void km_write_connects(const struct km_signal *s, struct km_json_writer *w)
+{
+	const struct kmend_connects *c = &s->connects;
+	char address[2 * sizeof(c->addr) + 1];
+
+	km_hex(c->addr, c->family == 2 ? 4 : sizeof(c->addr), address); /* AF_INET */
+	km_jw_kstring(w, "raddr", address);
+	km_jw_ku64(w, "rport", c->port);
+	km_jw_ku64(w, "established", c->established);
+	km_jw_ku64(w, "failed", c->failed);
+	km_jw_ku64(w, "unanswered", c->unanswered);
+	km_jw_ku64(w, "reset", c->reset);
+	km_jw_ku64(w, "retransmits", c->retransmits);
+	km_jw_ku64(w, "latency_ns", c->latency_ns);
+}
+
 void km_write_retransmit(const struct km_signal *s, struct km_json_writer *w)
 {
 	km_jw_ku64(w, "count", s->retransmit.count);
@@ -282,6 +298,15 @@ void km_write_health(const struct km_signal *s, struct km_json_writer *w)
 	km_jw_kstring(w, "health", km_health_names[h->health]);
 	km_jw_ku64(w, "latency_ns", h->latency_ns);
 	km_jw_kstring(w, "reason", h->reason);
+}
+
+void km_write_endpoint(const struct km_signal *s, struct km_json_writer *w)
+{
+	km_jw_kstring(w, "service", s->endpoint.service);
+	km_jw_kstring(w, "endpoint", s->endpoint.endpoint);
+	km_jw_ku64(w, "share", s->endpoint.share);
+	km_jw_ku64(w, "standby", s->endpoint.standby);
+	km_jw_kbool(w, "outlives", s->endpoint.outlives != 0);
 }
 
 void km_write_probe(const struct km_signal *s, struct km_json_writer *w)

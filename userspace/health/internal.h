@@ -77,6 +77,7 @@ struct km_check {
 	uint64_t told_ns; /* 0: the engine has not heard the newest state */
 	int leftover_fd;  /* exec: pidfd of one that was killed and is not reaped; -1: none */
 	uint64_t beat_ns; /* watchdog: last sign of life, or when we began to listen */
+	bool asked;       /* by the engine: one failure is enough, something else speaks for it */
 	bool trigger;     /* watchdog: the service itself said that it failed */
 };
 

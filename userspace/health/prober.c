@@ -121,9 +121,14 @@ void km_check_done(struct km_prober *p, struct km_check *c, enum km_probe_end en
 	va_end(args);
 	c->latency_ns = now - c->begun_ns;
 	give_back(p, c);
+	if (c->asked && end == KM_PROBE_BAD && c->state.health != KM_UNHEALTHY)
+		c->state.streak = (uint32_t)c->def->fall - 1;
 	changed = km_probe_count(&c->state, end, c->def);
-	if (changed || !c->told_ns || now - c->told_ns >= KM_TELL_AGAIN_NS)
+	/* Of endpoints each latency counts. */
+	if (changed || c->asked || c->def->aside || !c->told_ns ||
+	    now - c->told_ns >= KM_TELL_AGAIN_NS)
 		tell(p, c, now);
+	c->asked = false;
 	p->running--;
 	c->phase = KM_CHECK_IDLE;
 	c->start_ns = km_probe_next_ns(c->start_ns, c->def->every_ns, now);
@@ -164,13 +169,37 @@ static int on_timer(void *userdata, int fd, uint32_t events)
 	return 0;
 }
 
+/* One that is at work or waits for its turn is soon enough. */
+static void look_now(struct km_prober *p, const struct km_prober_ask *m)
+{
+	for (size_t i = 0; i < p->check_count; i++) {
+		struct km_check *c = &p->checks[i];
+
+		if (strcmp(c->service->name, m->service) != 0 ||
+		    strcmp(c->def->name, m->check) != 0)
+			continue;
+		c->asked = true;
+		if (c->phase == KM_CHECK_IDLE) {
+			c->at_ns = km_now_ns();
+			km_heap_move(p, c);
+			set_timer(p);
+		}
+		return;
+	}
+}
+
 static int on_engine(void *userdata, int fd, uint32_t events)
 {
 	struct km_prober *p = userdata;
+	struct km_prober_ask m;
+	ssize_t n = km_message_recv(fd, &m, sizeof(m), NULL);
 
-	(void)fd;
 	(void)events;
-	km_loop_stop(p->loop); /* it never says anything: this is its end */
+	if (n == sizeof(m) && m.hdr.type == KM_PROBER_ASK && m.hdr.version == KM_PROBER_VERSION &&
+	    memchr(m.service, 0, sizeof(m.service)) && memchr(m.check, 0, sizeof(m.check)))
+		look_now(p, &m);
+	else if (n != -EAGAIN)
+		km_loop_stop(p->loop); /* its end, or not the engine any more */
 	return 0;
 }
 
@@ -238,7 +267,13 @@ static int reload(struct km_prober *p)
 
 static int on_signal(void *userdata, int fd, uint32_t signo)
 {
-	return signo == SIGHUP ? reload(userdata) : on_engine(userdata, fd, 0);
+	struct km_prober *p = userdata;
+
+	(void)fd;
+	if (signo == SIGHUP)
+		return reload(p);
+	km_loop_stop(p->loop);
+	return 0;
 }
 
 static int wire(struct km_prober *p)

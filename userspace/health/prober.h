@@ -28,11 +28,18 @@ int km_prober_run(const struct km_prober_opts *opts);
 
 enum km_prober_message_type {
 	KM_PROBER_RESULT = 1, /* to the engine */
+	KM_PROBER_ASK = 2,    /* from the engine: look now, something points at a failure */
 };
 
 struct km_prober_result {
 	struct km_message_hdr hdr;
 	struct km_raw_health raw; /* its time is the engine's to fill in */
+};
+
+struct km_prober_ask {
+	struct km_message_hdr hdr;
+	char service[KM_NAME_MAX];
+	char check[KM_CHECK_NAME_MAX];
 };
 
 #endif

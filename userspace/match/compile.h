@@ -38,9 +38,12 @@ enum km_leaf {
 	KM_LEAF_STATE,
 	KM_LEAF_LEVEL,
 	KM_LEAF_INCIDENT,
+	KM_LEAF_ENDPOINT,
 	KM_LEAF_MAX
 };
 int km_compile_leaf(struct km_compile *c, enum km_leaf leaf, const cJSON *obj, struct km_cond *ret);
+/* The leaf "endpoint", endpoint.c. */
+int km_compile_endpoint(struct km_compile *c, const cJSON *obj, struct km_cond *ret);
 /* NODE is a resource that some signal of the catalogue measures; -EBADMSG. */
 int km_compile_resource(struct km_compile *c, const cJSON *node, int resource);
 int km_compile_plan(struct km_compile *c, const cJSON *node);

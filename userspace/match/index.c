@@ -33,6 +33,8 @@ static enum price price_of_leaf(const struct km_cond *c)
 		return PRICE_EVENT;
 	case KM_COND_FORECAST:
 		return PRICE_FORECAST;
+	case KM_COND_ENDPOINT:
+		return PRICE_BAD_STATE;
 	case KM_COND_LEVEL:
 		return PRICE_LEVEL;
 	case KM_COND_STATE:
@@ -100,7 +102,8 @@ static bool remembers(const struct km_cond *c)
 {
 	if (c->op == KM_COND_EVENT)
 		return c->count > 1;
-	return c->op != KM_COND_STATE && (c->for_ns || (c->op == KM_COND_LEVEL && c->until >= 0));
+	return c->op != KM_COND_STATE && c->op != KM_COND_ENDPOINT &&
+	       (c->for_ns || (c->op == KM_COND_LEVEL && c->until >= 0));
 }
 
 static int add_remembering(struct km_index *x, const struct km_cond *tree, size_t rule)

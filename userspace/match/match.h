@@ -18,6 +18,7 @@ struct km_match {
 	bool expired;                       /* the rule's day has come: it is silent */
 	const struct km_forecast *forecast; /* that made it speak, or NULL */
 	enum km_event event;                /* that made it speak, or NONE */
+	const char *endpoint;               /* that made it speak, or NULL; the configuration's */
 };
 
 struct km_match_input {

@@ -166,6 +166,7 @@ static void look_at_tree(struct look *l)
 			l->truth[i] = look_at_event(l, i);
 			break;
 		case KM_COND_STATE:
+		case KM_COND_ENDPOINT: /* know since when they hold */
 			l->truth[i] = km_truth_of(&l->tree[i], l->in);
 			break;
 		case KM_COND_LEVEL:
@@ -213,6 +214,10 @@ static void name_causes(const struct look *l, struct km_match *ret)
 			continue;
 		if (c->op == KM_COND_FORECAST && !ret->forecast) {
 			ret->forecast = km_truth_forecast(c, l->in);
+			ret->line = ret->event ? ret->line : c->line;
+		}
+		if (c->op == KM_COND_ENDPOINT && !ret->endpoint) {
+			km_truth_of_endpoint(c, l->in, &ret->endpoint);
 			ret->line = ret->event ? ret->line : c->line;
 		}
 		if (c->op == KM_COND_EVENT && !ret->event) {

@@ -36,6 +36,7 @@ enum km_cond_op {
 	KM_COND_STATE,
 	KM_COND_LEVEL,
 	KM_COND_INCIDENT,
+	KM_COND_ENDPOINT,
 	KM_COND_OP_MAX
 };
 extern const char *const km_cond_op_names[KM_COND_OP_MAX + 1];
@@ -92,8 +93,12 @@ struct km_cond {
 	bool below;
 	bool above_share; /* ABOVE is a share of the limit, else in the resource's unit */
 	bool until_share;
-	int of;             /* INCIDENT: enum km_incident_of */
-	char by[KM_BY_MAX]; /* EVENT ended, signaled: glob of the sender's command; "": any */
+	int of; /* INCIDENT: enum km_incident_of */
+	/* EVENT ended, signaled: glob of the sender's command; ENDPOINT: of its name; "": any */
+	char by[KM_BY_MAX];
+	/* ENDPOINT: enum km_place_health of primary and standby, enum km_traffic and 1; 0: not
+	 * asked for. A forecast is with P above 0. */
+	int primary, standby, traffic;
 };
 
 /* Whose incident an INCIDENT condition looks at. */
@@ -106,7 +111,7 @@ extern const char *const km_otherwise_names[KM_ELSE_MAX + 1];
 struct km_step {
 	enum km_verb verb;
 	unsigned int line;
-	int signal;          /* KM_SEND_SIGNAL */
+	int signal; /* KM_SEND_SIGNAL */
 	struct km_verb_args args;
 	uint64_t timeout_ns; /* 30 s by default */
 	uint32_t evidence;   /* what is looked at just before it: bits of enum km_capture_kind */

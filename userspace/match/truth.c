@@ -123,6 +123,8 @@ enum km_truth km_truth_of(const struct km_cond *c, const struct km_match_input *
 		return of_state(c, in);
 	case KM_COND_INCIDENT:
 		return of_incident(c, in);
+	case KM_COND_ENDPOINT:
+		return km_truth_of_endpoint(c, in, &(const char *){ NULL });
 	default:
 		return KM_NOT_MEASURED;
 	}
@@ -221,6 +223,8 @@ struct km_glance km_truth_glance(const struct km_cond *c, const struct km_match_
 		return (struct km_glance){ is_in_state(c, in->service), 0, 0 };
 	case KM_COND_EVENT:
 		return (struct km_glance){ (int)in->event == c->event, 0, 0 };
+	case KM_COND_ENDPOINT:
+		return (struct km_glance){ in->def && in->def->endpoint_count, 0, 0 };
 	default:
 		return (struct km_glance){ true, 0, 0 };
 	}

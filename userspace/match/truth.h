@@ -13,6 +13,9 @@ enum km_truth km_truth_of(const struct km_cond *c, const struct km_match_input *
 enum km_truth km_truth_still(const struct km_cond *c, const struct km_match_input *in);
 /* The event that just happened is of the kind that EVENT asks for; counting is the caller's. */
 enum km_truth km_truth_of_event(const struct km_cond *c, const struct km_match_input *in);
+/* ENDPOINT; the first of the service's endpoints that it holds for is in *RET_NAME, NULL: none. */
+enum km_truth km_truth_of_endpoint(const struct km_cond *c, const struct km_match_input *in,
+                                   const char **ret_name);
 /* The forecast that FORECAST looks at, or NULL. */
 const struct km_forecast *km_truth_forecast(const struct km_cond *c,
                                             const struct km_match_input *in);

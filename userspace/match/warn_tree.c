@@ -170,7 +170,8 @@ bool km_cond_same(const struct km_cond *a, const struct km_cond *b)
 	       a->count == b->count && a->state == b->state && a->for_ns == b->for_ns &&
 	       a->above == b->above && a->until == b->until && a->below == b->below &&
 	       a->above_share == b->above_share && a->until_share == b->until_share &&
-	       a->of == b->of && !strcmp(a->by, b->by);
+	       a->of == b->of && a->primary == b->primary && a->standby == b->standby &&
+	       a->traffic == b->traffic && !strcmp(a->by, b->by);
 }
 
 /* Whenever A holds, B does. */

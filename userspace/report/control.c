@@ -8,9 +8,9 @@
 #include "base/text.h"
 
 static const struct km_control_command *const tables[] = {
-	km_status_commands,   km_service_commands, km_operator_commands, km_signal_commands,
-	km_forecast_commands, km_rule_commands,    km_action_commands,   km_incident_commands,
-	km_trace_commands,    km_bpf_commands,     km_audit_commands,
+	km_status_commands,   km_service_commands,  km_endpoint_commands, km_operator_commands,
+	km_signal_commands,   km_forecast_commands, km_rule_commands,     km_action_commands,
+	km_incident_commands, km_trace_commands,    km_bpf_commands,      km_audit_commands,
 };
 
 #define ARG(member, kind, required)                                \

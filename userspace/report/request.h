@@ -64,6 +64,7 @@ int km_request_page(const struct km_request *rq, uint64_t *n, uint64_t *more);
 /* One a file, NULL-object-terminated. */
 extern const struct km_control_command km_status_commands[];
 extern const struct km_control_command km_service_commands[];
+extern const struct km_control_command km_endpoint_commands[];
 extern const struct km_control_command km_operator_commands[];
 extern const struct km_control_command km_signal_commands[];
 extern const struct km_control_command km_forecast_commands[];

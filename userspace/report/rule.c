@@ -69,6 +69,21 @@ static int list(struct km_request *rq)
 	return 0;
 }
 
+static void write_endpoint(const struct km_cond *c, struct km_json_writer *w)
+{
+	km_jw_kstring(w, "name", c->by[0] ? c->by : NULL);
+	if (c->primary)
+		km_jw_kstring(w, "primary", km_place_health_names[c->primary]);
+	if (c->standby)
+		km_jw_kstring(w, "standby", km_place_health_names[c->standby]);
+	if (c->traffic)
+		km_jw_kstring(w, "traffic", km_traffic_names[c->traffic - 1]);
+	if (c->p > 0) {
+		km_jw_kstring(w, "forecast", km_forecast_kind_names[c->forecast_kind]);
+		km_jw_kdouble(w, "p", c->p);
+	}
+}
+
 static void write_cond(const struct km_cond *c, struct km_json_writer *w)
 {
 	km_jw_kstring(w, "op", km_cond_op_names[c->op]);
@@ -102,6 +117,9 @@ static void write_cond(const struct km_cond *c, struct km_json_writer *w)
 		break;
 	case KM_COND_INCIDENT:
 		km_jw_kstring(w, "of", km_incident_whose_names[c->of]);
+		break;
+	case KM_COND_ENDPOINT:
+		write_endpoint(c, w);
 		break;
 	default:
 		break;

@@ -68,7 +68,7 @@ static bool has_checks(const struct km_view *v, const struct km_service *s)
 {
 	const struct km_service_def *d = def_of(v, s);
 
-	return d && d->check_count;
+	return d && km_service_is_checked(d);
 }
 
 static void write_check(const struct km_view *v, const struct km_service *s,

@@ -45,6 +45,12 @@ static void *make_good(const struct km_kind *kind)
 		((struct km_raw_cgroup *)raw)->path[0] = '/';
 	if (kind->type == KM_RAW_OUTCOME)
 		((struct km_raw_outcome *)raw)->service[0] = 's';
+	if (kind->type == KMEND_CONNECTS)
+		((struct kmend_connects *)raw)->family = 2;
+	if (kind->type == KM_RAW_ENDPOINT) {
+		((struct km_raw_endpoint *)raw)->service[0] = 's';
+		((struct km_raw_endpoint *)raw)->endpoint[0] = 'e';
+	}
 	if (kind->type == KM_RAW_HEALTH) {
 		((struct km_raw_health *)raw)->service[0] = 's';
 		((struct km_raw_health *)raw)->check[0] = 'c';
@@ -278,6 +284,31 @@ static void a_health_record_names_service_and_check(void **state)
 	assert_int_equal(decode(&s), -EBADMSG);
 }
 
+static void a_route_goes_to_a_standby_or_nowhere(void **state)
+{
+	struct km_raw_endpoint *e = make(KM_RAW_ENDPOINT, sizeof(*e));
+	struct km_signal s;
+
+	(void)state;
+	e->service[0] = e->endpoint[0] = 'x';
+	assert_int_equal(decode(&s), 0);
+	e->share = 1;
+	assert_int_equal(decode(&s), -EBADMSG);
+	e->standby = KM_STANDBYS_MAX;
+	assert_int_equal(decode(&s), 0);
+	e->standby++;
+	assert_int_equal(decode(&s), -EBADMSG);
+	e->standby = 1;
+	e->share = KMEND_SHARE_ALL + 1;
+	assert_int_equal(decode(&s), -EBADMSG);
+	e->share = 1;
+	e->outlives = 2;
+	assert_int_equal(decode(&s), -EBADMSG);
+	e->outlives = 1;
+	e->endpoint[0] = '\0';
+	assert_int_equal(decode(&s), -EBADMSG);
+}
+
 static void a_signal_number_is_one_that_exists(void **state)
 {
 	struct km_signal s;
@@ -453,6 +484,7 @@ int main(void)
 		cmocka_unit_test(a_text_piece_is_at_most_its_maximum),
 		cmocka_unit_test(enums_beyond_their_end_are_refused),
 		cmocka_unit_test(a_health_record_names_service_and_check),
+		cmocka_unit_test(a_route_goes_to_a_standby_or_nowhere),
 		cmocka_unit_test(a_signal_number_is_one_that_exists),
 		cmocka_unit_test(a_cgroup_has_a_path_and_a_number),
 		cmocka_unit_test(a_process_found_by_pidfile_names_its_service),

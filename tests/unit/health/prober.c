@@ -274,9 +274,39 @@ static void the_prober_ends_with_the_engine(void **state)
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
+static void ask(const struct world *w, const char *check)
+{
+	struct km_prober_ask m = {
+		.hdr = { KM_PROBER_ASK, KM_PROBER_VERSION, sizeof(m) },
+		.service = "s",
+	};
+
+	km_copy(m.check, sizeof(m.check), check);
+	assert_int_equal(km_message_send(w->sock, &m, sizeof(m), -1), 0);
+}
+
+/* Hours before its turn, and at the first failure: what asks has seen something itself. */
+static void a_check_that_is_asked_for_is_made_at_once_and_one_failure_is_enough(void **state)
+{
+	struct world *w = *state;
+	char checks[256];
+	uint64_t begun = km_now_ns();
+
+	snprintf(checks, sizeof(checks),
+	         "{\"name\":\"t\",\"tcp\":\"%s\",\"every\":\"1h\",\"fall\":5}", w->closed);
+	probe(w, checks);
+	ask(w, "another");
+	ask(w, "t");
+	await(w, "t", KM_UNHEALTHY);
+	assert_true(km_now_ns() - begun < 5 * KM_NS_PER_S);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_check_that_is_asked_for_is_made_at_once_and_one_failure_is_enough, begin,
+			end),
 		CASE(each_kind_tells_good_from_bad),
 		CASE(who_does_not_listen_is_unhealthy_with_its_reason),
 		CASE(what_cannot_be_looked_at_is_unknown_not_unhealthy),

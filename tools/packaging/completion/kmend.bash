@@ -4,8 +4,9 @@
 
 _kmend_commands() {
 	case $1 in
-	'') echo "status pause resume service signal forecast rule action incident trace replay history bpf audit doctor help" ;;
+	'') echo "status pause resume service endpoint signal forecast rule action incident trace replay history bpf audit doctor help" ;;
 	service) echo "list show maintain help" ;;
+	endpoint) echo "list show help" ;;
 	forecast) echo "list show explain forget help" ;;
 	signal) echo "list watch help" ;;
 	rule) echo "list show check explain test backtest diff promote demote sign help" ;;
@@ -30,6 +31,7 @@ _kmend_options() {
 	'service show') echo "--samples" ;;
 	'signal watch') echo "--service" ;;
 	'forecast explain') echo "--csv --limit --interval --row" ;;
+	'endpoint list') echo "--limit --offset" ;;
 	'forecast list') echo "--all --limit --offset" ;;
 	'action list' | 'incident list') echo "--service --limit" ;;
 	'action verify') echo "--state" ;;

@@ -18,8 +18,8 @@ say      = $(if $(or $(filter 1,$(V)),$(QUIET)),,@printf '  %-7s %s\n' $(1) $(2)
 
 LIBS    := libbpf libelf zlib libcjson sqlite3 libsystemd libcap-ng libseccomp libcrypto \
 	   libcurl libpcre2-8
-FOLDERS := base loop collect health decode attribute measure predict match decide act verify \
-	   record report pipeline review daemon
+FOLDERS := base loop collect health decode attribute measure predict match decide repair act \
+	   verify record report pipeline review daemon
 
 CFLAGS  := -std=gnu11 $(OPT) -g -ffp-contract=off -fno-strict-aliasing -fstack-protector-strong \
 	   -D_GNU_SOURCE -D_FORTIFY_SOURCE=$(if $(filter -O0,$(OPT)),0,2) -fPIE \

@@ -124,7 +124,8 @@ states = words("km_cond_state_names", "match/leaf.c")
 signals_rows = catalogue()
 resources = [row[2] for row in signals_rows if row[2]]
 entities = words("km_entity_names", "base/catalogue.c")
-verbs = words("km_verb_names", "base/verb.c")[1:]
+# Taking back is the ladder's business, not a step's.
+verbs = [verb for verb in words("km_verb_names", "base/verb.c")[1:] if verb != "undo"]
 kinds = words("km_forecast_kind_names", "predict/predict.c")
 hows = words("km_end_how_names", "match/leaf.c")
 place_healths = words("km_place_health_names", "attribute/endpoint.c")[1:]
@@ -154,7 +155,8 @@ def uses():
         key, name, amount_key = (None if cell == "NULL" else cell.strip('"')
                                  for cell in (cells[1], cells[2], cells[4]))
         low, high, longest = (constant(cell) for cell in cells[6:9])
-        kind = {"KM_AMOUNT_COUNT": count, "KM_AMOUNT_BYTES": in_bytes}.get(cells[5])
+        kind = {"KM_AMOUNT_COUNT": count, "KM_AMOUNT_BYTES": in_bytes,
+                "KM_AMOUNT_BYTES_RATE": in_bytes_a_second, "KM_AMOUNT_SHARE": in_share}.get(cells[5])
         yield {"verb": by_enum[cells[0]], "key": key, "object": name, "implied": cells[3] == "true",
                "amount": amount_key and (amount_key, kind(low, high)),
                "for": longest and duration(S, longest)}
@@ -194,6 +196,17 @@ def once(use):
 
 def in_bytes(low, high):
     return whole(in_units(BYTES, low, high))
+
+
+def in_bytes_a_second(low, high):
+    return whole(f"({in_units(BYTES, low, high)})/s") | {"maxLength": 33}
+
+
+def in_share(low, high):
+    """Of a million: whole percents."""
+    low, high = low // 10000, high // 10000
+    return {"anyOf": [{"type": "number", "minimum": low / 100, "maximum": high / 100},
+                      whole(f"({number(low, high)}|{number(low, high - 1)}\\.[0-9]+|{high}\\.0+)%")]}
 
 
 VERB_C = (TOP / "userspace/base/verb.c").read_text()

@@ -53,7 +53,7 @@ static bool has_room(const struct km_actor *a)
 
 void km_actor_rearm(struct km_actor *a)
 {
-	uint64_t at = UINT64_MAX;
+	uint64_t at = km_lents_next_ns(&a->lents);
 
 	for (const struct km_act *act = a->act; act < a->act + KM_ACTS_MAX; act++) {
 		if (act->phase != KM_ACT_FREE && act->deadline_ns < at)
@@ -123,7 +123,7 @@ void km_act_wait(struct km_act *act, int fd, uint32_t events, km_loop_cb cb)
 static void release(struct km_act *act)
 {
 	km_act_wait(act, -1, 0, NULL);
-	act->slot = sd_bus_slot_unref(act->slot);
+	km_talk_end(act->actor->manager, &act->talk);
 	if (act->child && act->child->act == act)
 		act->child->act = NULL;
 	act->phase = KM_ACT_FREE;
@@ -158,6 +158,7 @@ void km_act_finish(struct km_act *act, enum km_outcome_state state, int error, c
 		a->lost = true;
 	release(act);
 	km_actor_rearm(a);
+	km_actor_ready(a);
 	km_chain_prepare(a->journal);
 }
 
@@ -201,6 +202,7 @@ static int on_timer(void *userdata, int fd, uint32_t events)
 		else if (act->phase != KM_ACT_FREE && km_now_ns() >= act->deadline_ns)
 			km_unit_overdue(act);
 	}
+	km_lend_expire(a);
 	serve_waiting(a);
 	km_actor_rearm(a);
 	km_actor_ready(a);
@@ -267,6 +269,8 @@ int km_actor_new(const struct km_actor_opts *opts, struct km_actor **ret)
 		*act = (struct km_act){ .actor = a, .fd = -1 };
 	r = km_buf_new(KM_ACT_QUEUE_BYTES, &a->queue);
 	if (r == 0)
+		r = km_manager_new(opts->loop, &a->manager);
+	if (r == 0)
 		r = make_children(a);
 	if (r == 0)
 		r = km_loop_timer(opts->loop, KM_NS_PER_S, on_timer, a, &a->timer_fd);
@@ -285,7 +289,7 @@ struct km_actor *km_actor_free(struct km_actor *a)
 		return NULL;
 	for (struct km_act *act = a->act; act < a->act + KM_ACTS_MAX; act++)
 		release(act);
-	km_unit_close(a);
+	km_manager_free(a->manager);
 	for (size_t i = 0; i < a->child_count; i++)
 		km_command_free(&a->child[i]);
 	free(a->child);

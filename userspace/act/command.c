@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Supervised commands: prepared at start, then stopped and started by events alone. */
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "act/internal.h"
@@ -18,39 +17,15 @@ struct km_child *km_command_child(struct km_actor *a, const char *service)
 	return NULL;
 }
 
-/* A limit goes where its controller is: v1 or, without one, v2. */
 int km_command_prepare(struct km_child *c)
 {
 	const struct km_actor_opts *o = &c->actor->o;
-	const struct km_service_limits *want = &c->def->limits;
-	const struct {
-		const char *v1_root, *v1_file, *v2_file;
-		uint64_t value;
-	} limits[2] = {
-		{ o->memory_root, "memory.limit_in_bytes", "memory.max", want->memory_bytes },
-		{ o->pids_root, "pids.max", "pids.max", want->pids },
-	};
-	struct km_spawn *s = &c->spawn;
-	struct stat st = { 0 };
-	int r = km_spawn_user(s);
+	const struct km_spawn_roots roots = { o->cgroup_root, { o->memory_root, o->pids_root } };
+	int r = km_spawn_prepare(&c->spawn, &roots);
 
-	for (int i = 0; r == 0 && i < 2; i++) {
-		bool v1 = limits[i].v1_root;
-
-		km_close(&s->cgroup_dir);
-		km_close(&s->v1_dir[i]);
-		r = km_cgroup_prepare(o->cgroup_root, c->def->name, limits[i].v2_file,
-		                      v1 ? KM_UNKNOWN : limits[i].value, &s->cgroup_dir);
-		if (r == 0 && v1)
-			r = km_cgroup_prepare(limits[i].v1_root, c->def->name, limits[i].v1_file,
-			                      limits[i].value, &s->v1_dir[i]);
-	}
 	if (km_service_has_check(c->def, KM_CHECK_WATCHDOG))
-		s->notify = o->notify_path;
-	if (want->nofile != KM_UNKNOWN)
-		s->files = (struct rlimit){ want->nofile, want->nofile };
-	/* kernfs: the 64-bit id is the inode number (5.5, 40430452fd5d). */
-	c->cgroup_id = r == 0 && fstat(s->cgroup_dir, &st) == 0 ? st.st_ino : 0;
+		c->spawn.notify = o->notify_path;
+	c->cgroup_id = r == 0 ? km_place_id(c->spawn.cgroup_dir) : 0;
 	c->prepared = r == 0;
 	return r;
 }

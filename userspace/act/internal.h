@@ -11,7 +11,6 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <systemd/sd-bus.h>
 
 #include "act/actor.h"
 #include "act/journal.h"
@@ -19,6 +18,9 @@
 #include "base/cgroup.h"
 #include "base/identity.h"
 #include "base/spawn.h"
+#include "repair/lent.h"
+#include "repair/manager.h"
+#include "repair/place.h"
 
 /* Acts at work at once: more would make a storm out of one cause; each service has one at most. */
 #define KM_ACTS_MAX 4
@@ -77,8 +79,7 @@ struct km_act {
 	uint64_t deadline_ns;
 	uint64_t look_ns; /* commands: when to look again, and kill what does not end */
 	int fd;           /* commands: what is waited for: cgroup.events, or the child's report */
-	sd_bus_slot *slot;
-	char job[128];
+	struct km_talk talk; /* units */
 };
 
 /* Requests that wait for a free act: the first starts of a host full of commands. */
@@ -104,12 +105,13 @@ struct km_actor {
 	struct km_act act[KM_ACTS_MAX];
 	struct km_child *child;
 	size_t child_count;
+	struct km_lents lents;
 	struct km_buf *queue; /* messages that the engine did not take yet */
 	int timer_fd;
 	bool recovered; /* all that was open is said or being asked for */
 	bool ready;
 	bool lost; /* a message was dropped or a record not journalled */
-	sd_bus *bus;
+	struct km_manager *manager;
 };
 
 /* actor.c */
@@ -148,6 +150,19 @@ extern const struct km_act_verb km_act_verbs[KM_VERB_MAX];
 /* The process that ACT names (none: the main process) as a pidfd, if it is one of the service's. */
 int km_act_process(struct km_act *act, int *ret_pidfd);
 
+/* Which service it is, as repair/ wants it. */
+struct km_place km_act_place(const struct km_act *act);
+
+/* lend.c: begin functions of what is set, and of what takes it back. */
+void km_lend_begin(struct km_act *act);
+void km_lend_return(struct km_act *act);
+/* What came of one that was interrupted. */
+void km_lend_judge(struct km_act *act);
+/* R, an intent or its outcome, took effect. */
+void km_lend_note(struct km_actor *a, const struct km_journal_record *r);
+/* What has had its time goes back. */
+void km_lend_expire(struct km_actor *a);
+
 /* command.c */
 int km_command_prepare(struct km_child *c);
 /* Leaves the processes as they are. */
@@ -164,7 +179,6 @@ void km_command_started(struct km_child *c, uint64_t intent_id);
 void km_unit_begin(struct km_act *act);
 void km_unit_look(struct km_act *act);
 void km_unit_overdue(struct km_act *act);
-void km_unit_close(struct km_actor *a);
 
 /* recover.c: opens the journal, closes open intents, adopts or misses commands, and says it. */
 int km_recover(struct km_actor *a);

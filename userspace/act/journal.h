@@ -6,6 +6,7 @@
 
 #include "base/chain.h"
 #include "collect/raw.h"
+#include "repair/effect.h"
 
 #define KM_JOURNAL_RECORD_SIZE     KM_CHAIN_RECORD_SIZE
 #define KM_JOURNAL_SEGMENT_RECORDS KM_CHAIN_SEGMENT_RECORDS
@@ -38,16 +39,18 @@ struct km_journal_record {
 	uint32_t tgid;
 	uint32_t verb;
 	int32_t signal;
-	uint32_t pad;
-	uint8_t invocation[16]; /* systemd's InvocationID before the act, zeros if there is none */
+	uint32_t returned; /* 1: what intent AMOUNT set is as it was before */
+	union {
+		uint8_t invocation[16]; /* systemd's InvocationID before the act, or zeros */
+		uint64_t place_id;      /* UNDO: the cgroup's, of its own hierarchy */
+	};
 	char service[KM_NAME_MAX];
 	char rule[KM_NAME_MAX];
 	char detail[KM_NAME_MAX];
 	/* Zeros in journals of before. */
 	uint64_t duration_ns;
 	char object[KM_OBJECT_MAX];
-	uint8_t unused[KM_JOURNAL_RECORD_SIZE - 128 - KM_OBJECT_MAX - 3 * KM_NAME_MAX -
-	               2 * KM_SHA256_SIZE];
+	struct km_undo undo; /* of what can be taken back */
 	uint8_t previous[KM_SHA256_SIZE];
 	uint8_t digest[KM_SHA256_SIZE]; /* of all bytes before it */
 };

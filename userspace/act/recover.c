@@ -9,8 +9,6 @@
 #define OPEN_MAX 64
 /* Outcomes that an engine that was killed may not have taken: no more acts run at once. */
 #define OVER_MAX KM_ACTS_MAX
-/* For a half-made child to be gone after SIGKILL. */
-#define HALF_MADE_MS 1000
 
 struct km_recovery {
 	struct km_actor *actor;
@@ -50,6 +48,13 @@ static void on_intent(struct km_recovery *v, const struct km_journal_record *r)
 		v->actor->lost = true;
 }
 
+static void on_outcome(struct km_recovery *v, const struct km_journal_record *r)
+{
+	v->over[v->overs++ % OVER_MAX] = *r;
+	if (r->state == KM_OUT_DONE || r->state == KM_OUT_RETURNED)
+		km_lend_note(v->actor, r);
+}
+
 static void on_record(void *userdata, const struct km_journal_record *r)
 {
 	struct km_recovery *v = userdata;
@@ -64,35 +69,13 @@ static void on_record(void *userdata, const struct km_journal_record *r)
 		if (v->open[i].intent_id == r->intent_id)
 			v->open[i] = v->open[--v->count];
 	if (r->kind == KM_J_OUTCOME && same_boot(v, r))
-		v->over[v->overs++ % OVER_MAX] = *r;
+		on_outcome(v, r);
 	/* A start's outcome comes before its STARTED. */
 	if ((r->kind == KM_J_STARTED || (r->kind == KM_J_OUTCOME && r->state == KM_OUT_DONE &&
 	                                 (r->verb == KM_START || r->verb == KM_RESTART))) &&
 	    c && same_boot(v, r)) {
 		c->last_tgid = r->tgid;
 		c->last_start_ns = r->start_ns;
-	}
-}
-
-/* A child that was cloned but did not reach its execve() runs our own program; left alone it would
- * go on after its intent was said not to be done. */
-static void kill_half_made(int dir)
-{
-	char path[32], exe[KM_PATH_MAX], own[KM_PATH_MAX];
-	ssize_t len = readlink("/proc/self/exe", own, sizeof(own));
-	uint32_t pids[KM_CGROUP_PIDS_MAX];
-	struct km_identity id;
-
-	for (int i = km_cgroup_pids(dir, pids) - 1; i >= 0; i--) {
-		km_autoclose int fd = -1;
-
-		snprintf(path, sizeof(path), "/proc/%u/exe", pids[i]);
-		if (km_identity_read(pids[i], &id) < 0 || !id.before_exec ||
-		    readlink(path, exe, sizeof(exe)) != len || memcmp(exe, own, (size_t)len) != 0 ||
-		    km_identity_open(pids[i], id.start_ns, &fd) < 0)
-			continue;
-		km_pidfd_kill(fd, SIGKILL);
-		poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, HALF_MADE_MS);
 	}
 }
 
@@ -109,7 +92,7 @@ static void judge_command(struct km_act *act)
 		              gone ? "found stopped" : "found running");
 		return;
 	}
-	kill_half_made(dir);
+	km_spawn_kill_half_made(dir);
 	r = km_cgroup_mark(dir, &mark);
 	if (r < 0 && r != -ENODATA) {
 		km_act_finish(act, KM_OUT_UNKNOWN, r, "no mark of it can be read");
@@ -146,49 +129,30 @@ static void recover_intent(struct km_recovery *v, const struct km_journal_record
 		judge_command(act);
 	else if (act->rec.verb == KM_NOTIFY)
 		km_act_finish(act, KM_OUT_DONE, 0, NULL);
+	else if (act->rec.verb >= KM_THROTTLE || act->rec.verb == KM_RAISE_LIMIT)
+		km_lend_judge(act);
 	else
 		km_act_finish(act, KM_OUT_UNKNOWN, 0, "nothing tells whether it was done");
-}
-
-static bool was_main(const struct km_child *c, const struct km_identity *id)
-{
-	return id->tgid == c->last_tgid && (!c->last_start_ns || c->last_start_ns == id->start_ns);
-}
-
-/* The main process of before if it is still there; else the oldest of what is. */
-static int find_main(const struct km_child *c, struct km_identity *ret, int *ret_pidfd)
-{
-	uint32_t pids[KM_CGROUP_PIDS_MAX];
-	int n = km_cgroup_pids(c->spawn.cgroup_dir, pids), r = -ESRCH;
-	struct km_identity id;
-
-	for (int i = 0; i < n; i++) {
-		if (km_identity_read(pids[i], &id) < 0)
-			continue;
-		if (r < 0 || was_main(c, &id) || (id.start_ns < ret->start_ns && !was_main(c, ret)))
-			*ret = id;
-		r = 0;
-	}
-	return r < 0 ? r : km_identity_open(ret->tgid, ret->start_ns, ret_pidfd);
 }
 
 static void adopt(struct km_child *c)
 {
 	struct km_journal_record o = { .cgroup_id = c->cgroup_id, .state = KM_OUT_ABSENT };
-	struct km_identity id = { 0 };
+	const struct km_spawn_main was = { c->last_tgid, c->last_start_ns };
+	struct km_spawn_main id;
 	int pidfd;
 
-	if (c->prepared && find_main(c, &id, &pidfd) == 0) {
+	if (c->prepared && km_spawn_find_main(c->spawn.cgroup_dir, &was, &id, &pidfd) == 0) {
 		km_command_watch(c, id.tgid, id.start_ns, pidfd);
 		c->running = true;
 		o.state = KM_OUT_ADOPTED;
 		o.tgid = id.tgid;
 		o.start_ns = id.start_ns;
 		km_copy(o.detail, sizeof(o.detail),
-		        was_main(c, &id)
+		        km_spawn_same_main(&was, &id)
 		                ? "found running"
 		                : "its main process is gone, the oldest of the others taken");
-		if (!was_main(c, &id) || !c->last_start_ns)
+		if (!km_spawn_same_main(&was, &id) || !c->last_start_ns)
 			km_command_started(c, 0);
 	}
 	if (c->prepared)

@@ -319,7 +319,9 @@ bool km_policy_allows(const struct km_policy *p, enum km_verb verb, const char *
 {
 	if (verb == KM_NOTIFY)
 		return true;
-	if ((int)verb <= KM_VERB_NONE || verb >= KM_VERB_MAX || p->pause || !p->verbs[verb])
+	/* Who may do a thing may take it back. */
+	if ((int)verb <= KM_VERB_NONE || verb >= KM_VERB_MAX || p->pause ||
+	    (verb != KM_UNDO && !p->verbs[verb]))
 		return false;
 	return *service && matches((const char *const *)p->services, service) &&
 	       !km_policy_protects(p, service);

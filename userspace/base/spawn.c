@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,11 +15,14 @@
 #include <sys/wait.h>
 
 #include "base/cgroup.h"
+#include "base/identity.h"
 #include "base/spawn.h"
 #include "base/urgency.h"
 
 /* Where the child reports once all other descriptors are closed. */
 #define REPORT_FD 3
+/* For a half-made child to be gone after SIGKILL. */
+#define HALF_MADE_MS 1000
 
 int km_spawn_user(struct km_spawn *s)
 {
@@ -34,6 +38,35 @@ int km_spawn_user(struct km_spawn *s)
 	s->gid = pw->pw_gid;
 	s->group_count = KM_GROUPS_MAX;
 	return getgrouplist(pw->pw_name, pw->pw_gid, s->groups, &s->group_count) < 0 ? -E2BIG : 0;
+}
+
+/* A limit goes where its controller is: v1 or, without one, v2. */
+int km_spawn_prepare(struct km_spawn *s, const struct km_spawn_roots *roots)
+{
+	const struct km_service_limits *want = &s->def->limits;
+	const struct {
+		const char *v1_file, *v2_file;
+		uint64_t value;
+	} limits[2] = {
+		{ "memory.limit_in_bytes", "memory.max", want->memory_bytes },
+		{ "pids.max", "pids.max", want->pids },
+	};
+	int r = km_spawn_user(s);
+
+	for (int i = 0; r == 0 && i < 2; i++) {
+		bool v1 = roots->v1[i];
+
+		km_close(&s->cgroup_dir);
+		km_close(&s->v1_dir[i]);
+		r = km_cgroup_prepare(roots->v2, s->def->name, limits[i].v2_file,
+		                      v1 ? KM_UNKNOWN : limits[i].value, &s->cgroup_dir);
+		if (r == 0 && v1)
+			r = km_cgroup_prepare(roots->v1[i], s->def->name, limits[i].v1_file,
+			                      limits[i].value, &s->v1_dir[i]);
+	}
+	if (want->nofile != KM_UNKNOWN)
+		s->files = (struct rlimit){ want->nofile, want->nofile };
+	return r;
 }
 
 static _Noreturn void fail(int report, const char *step)
@@ -180,4 +213,55 @@ void km_spawn_drop(struct km_spawned *child)
 	km_close(&child->exec_fd);
 	waitid(P_PIDFD, (id_t)child->pidfd, &(siginfo_t){ 0 }, WEXITED);
 	km_close(&child->pidfd);
+}
+
+void km_spawn_kill_half_made(int dir)
+{
+	char path[32], exe[KM_PATH_MAX], own[KM_PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", own, sizeof(own));
+	uint32_t pids[KM_CGROUP_PIDS_MAX];
+	struct km_identity id;
+
+	for (int i = km_cgroup_pids(dir, pids) - 1; i >= 0; i--) {
+		km_autoclose int fd = -1;
+
+		snprintf(path, sizeof(path), "/proc/%u/exe", pids[i]);
+		if (km_identity_read(pids[i], &id) < 0 || !id.before_exec ||
+		    readlink(path, exe, sizeof(exe)) != len || memcmp(exe, own, (size_t)len) != 0 ||
+		    km_identity_open(pids[i], id.start_ns, &fd) < 0)
+			continue;
+		km_pidfd_kill(fd, SIGKILL);
+		poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, HALF_MADE_MS);
+	}
+}
+
+bool km_spawn_same_main(const struct km_spawn_main *was, const struct km_spawn_main *is)
+{
+	return is->tgid == was->tgid && (!was->start_ns || was->start_ns == is->start_ns);
+}
+
+int km_spawn_find_main(int dir, const struct km_spawn_main *was, struct km_spawn_main *ret,
+                       int *ret_pidfd)
+{
+	uint32_t pids[KM_CGROUP_PIDS_MAX];
+	int n = km_cgroup_pids(dir, pids), r = -ESRCH;
+	struct km_spawn_main best = { 0 };
+
+	for (int i = 0; i < n; i++) {
+		struct km_identity id;
+		struct km_spawn_main is;
+
+		if (km_identity_read(pids[i], &id) < 0)
+			continue;
+		is = (struct km_spawn_main){ id.tgid, id.start_ns };
+		if (r < 0 || km_spawn_same_main(was, &is) ||
+		    (is.start_ns < best.start_ns && !km_spawn_same_main(was, &best)))
+			best = is;
+		r = 0;
+	}
+	if (r == 0)
+		r = km_identity_open(best.tgid, best.start_ns, ret_pidfd);
+	if (r == 0)
+		*ret = best;
+	return r;
 }

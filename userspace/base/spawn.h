@@ -27,6 +27,13 @@ struct km_spawn {
 	const char *notify; /* NOTIFY_SOCKET, NULL: none */
 };
 
+/* Directories that hold one for each service: cgroup v2's, and v1's memory and pids, NULL where
+ * there is none. */
+struct km_spawn_roots {
+	const char *v2;
+	const char *v1[2];
+};
+
 struct km_spawned {
 	uint32_t tgid;
 	int pidfd;
@@ -43,6 +50,8 @@ struct km_spawn_error {
 /* Looks up the definition's user (slow: the host's name services) into uid to group_count. -ENOENT:
  * no such user. */
 int km_spawn_user(struct km_spawn *s);
+/* The same, the cgroups with the definition's limits, and what it says of descriptors. */
+int km_spawn_prepare(struct km_spawn *s, const struct km_spawn_roots *roots);
 /* The child gets ready beside its caller, and waits before its execve() for km_spawn_go(). Where
  * exec_fd is closed before that, or its caller ends, it ends, and nothing of the service has run.
  * Both descriptors are the caller's. */
@@ -51,5 +60,18 @@ int km_spawn(const struct km_spawn *s, struct km_spawned *ret);
 void km_spawn_go(const struct km_spawned *child);
 /* Instead of it: the child is gone at return, both descriptors closed. */
 void km_spawn_drop(struct km_spawned *child);
+/* Kills who was cloned into the cgroup DIR and did not reach its execve(): it runs our own program,
+ * and left alone would go on when its caller, who died, has been said to have done nothing. */
+void km_spawn_kill_half_made(int dir);
+/* The main process in DIR: the one that was (TGID, START_NS; 0: whenever it began) if it is still
+ * there, else the oldest of what is. */
+struct km_spawn_main {
+	uint32_t tgid;
+	uint64_t start_ns;
+};
+int km_spawn_find_main(int dir, const struct km_spawn_main *was, struct km_spawn_main *ret,
+                       int *ret_pidfd);
+/* IS is the one that was. */
+bool km_spawn_same_main(const struct km_spawn_main *was, const struct km_spawn_main *is);
 
 #endif

@@ -4,14 +4,41 @@
 const char *const km_verb_names[KM_VERB_MAX + 1] = {
 	[KM_VERB_NONE] = "none",  [KM_START] = "start",        [KM_STOP] = "stop",
 	[KM_RESTART] = "restart", [KM_SEND_SIGNAL] = "signal", [KM_RAISE_LIMIT] = "raise_limit",
-	[KM_NOTIFY] = "notify",
+	[KM_NOTIFY] = "notify",   [KM_THROTTLE] = "throttle",  [KM_RELEASE] = "release",
+	[KM_FREEZE] = "freeze",   [KM_THAW] = "thaw",          [KM_RENICE] = "renice",
+	[KM_UNDO] = "undo",
 };
 
 /* The kernel's own bound of fs.nr_open on 64 bit, rounded down. */
 #define FILES_MAX (1ULL << 30)
+/* PID_MAX_LIMIT of 64 bit. */
+#define TASKS_MAX (1ULL << 22)
+#define BYTES_MIN (1ULL << 20)
+#define BYTES_MAX (1ULL << 50)
+/* Slower than that is frozen. */
+#define RATE_MIN (64ULL << 10)
+/* A hundredth of all CPUs, up to nearly all of them. */
+#define SHARE_MIN  10000
+#define SHARE_MAX  990000
+#define INTENT_MAX (1ULL << 62)
+/* Longer than a day nobody remembers why; what is frozen has clients that wait. */
+#define DAY_NS     (86400 * KM_NS_PER_S)
+#define MINUTES_NS (600 * KM_NS_PER_S)
 
 const struct km_verb_use km_verb_uses[] = {
 	{ KM_RAISE_LIMIT, "of", "descriptors", true, "limit", KM_AMOUNT_COUNT, 1, FILES_MAX, 0 },
+	{ KM_RAISE_LIMIT, "of", "memory", false, "limit", KM_AMOUNT_BYTES, BYTES_MIN, BYTES_MAX,
+	  0 },
+	{ KM_RAISE_LIMIT, "of", "threads", false, "limit", KM_AMOUNT_COUNT, 1, TASKS_MAX, 0 },
+	{ KM_THROTTLE, "of", "cpu", false, "to", KM_AMOUNT_SHARE, SHARE_MIN, SHARE_MAX, DAY_NS },
+	{ KM_THROTTLE, "of", "memory", false, "to", KM_AMOUNT_BYTES, BYTES_MIN, BYTES_MAX, DAY_NS },
+	{ KM_THROTTLE, "of", "io", false, "to", KM_AMOUNT_BYTES_RATE, RATE_MIN, BYTES_MAX, DAY_NS },
+	{ KM_RELEASE, "of", "cpu", false, NULL, KM_AMOUNT_NONE, 0, 0, 0 },
+	{ KM_RELEASE, "of", "memory", false, NULL, KM_AMOUNT_NONE, 0, 0, 0 },
+	{ KM_RELEASE, "of", "io", false, NULL, KM_AMOUNT_NONE, 0, 0, 0 },
+	{ KM_FREEZE, NULL, NULL, false, NULL, KM_AMOUNT_NONE, 0, 0, MINUTES_NS },
+	{ KM_RENICE, NULL, NULL, false, "to", KM_AMOUNT_COUNT, 1, 19, 0 },
+	{ KM_UNDO, NULL, NULL, false, NULL, KM_AMOUNT_COUNT, 1, INTENT_MAX, 0 },
 };
 const size_t km_verb_use_count = KM_ARRAY_SIZE(km_verb_uses);
 

@@ -15,6 +15,12 @@ enum km_verb {
 	KM_SEND_SIGNAL = 4, /* by pidfd */
 	KM_RAISE_LIMIT = 5, /* of a process or its cgroup, never past what bounds it in turn */
 	KM_NOTIFY = 6,      /* a line in the journal and an incident; changes nothing */
+	KM_THROTTLE = 7,    /* less CPU, memory or I/O, for a time */
+	KM_RELEASE = 8,     /* takes a throttle back */
+	KM_FREEZE = 9,      /* stops all of it, for a time */
+	KM_THAW = 10,       /* takes a freeze back */
+	KM_RENICE = 11,
+	KM_UNDO = 12, /* takes back what intent AMOUNT did; asked for by no rule's step */
 	KM_VERB_MAX
 };
 
@@ -37,15 +43,17 @@ enum km_amount {
 	KM_AMOUNT_NONE = 0,
 	KM_AMOUNT_COUNT,
 	KM_AMOUNT_BYTES,
+	KM_AMOUNT_BYTES_RATE, /* a second */
+	KM_AMOUNT_SHARE,      /* ppm of all of the host's CPUs */
 };
 
 /* One way to use a verb; a verb without a row takes nothing. */
 struct km_verb_use {
 	enum km_verb verb;
-	const char *key;    /* member of a step that holds the object, NULL: none is taken */
-	const char *object; /* this very one; NULL: any name */
-	bool implied;       /* it need not be said */
-	const char *amount_key;
+	const char *key;        /* member of a step that holds the object, NULL: none is taken */
+	const char *object;     /* this very one; NULL: any name */
+	bool implied;           /* it need not be said */
+	const char *amount_key; /* NULL with an amount: not for a step */
 	enum km_amount amount;
 	uint64_t min, max;   /* of the amount */
 	uint64_t for_max_ns; /* 0: it takes no duration; else it must have one, KM_FOR_MIN_NS at

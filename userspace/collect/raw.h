@@ -155,6 +155,7 @@ enum km_outcome_state {
 	KM_OUT_NOT_DONE = 4, /* recovered after a crash: it had not happened */
 	KM_OUT_ADOPTED = 5,  /* no intent: a supervised command was found running */
 	KM_OUT_ABSENT = 6,   /* no intent: a supervised command was not found running */
+	KM_OUT_RETURNED = 7, /* what the act set for a time was set back, or with error was not */
 	KM_OUT_STATE_MAX
 };
 

@@ -150,6 +150,8 @@ int km_setup_cgroups(struct km_daemon *d)
 		r = v1_root("memory", d->memory_root, sizeof(d->memory_root));
 	if (r == 0)
 		r = v1_root("pids", d->pids_root, sizeof(d->pids_root));
+	if (r == 0)
+		r = v1_root("cpu", d->cpu_root, sizeof(d->cpu_root));
 	return r;
 }
 
@@ -236,5 +238,6 @@ void km_setup_cgroups_end(struct km_daemon *d)
 	remove_empty(d->set.config, d->cgroup_root);
 	remove_empty(d->set.config, d->memory_root);
 	remove_empty(d->set.config, d->pids_root);
+	remove_empty(d->set.config, d->cpu_root);
 	remove_probe_cgroup(d);
 }

@@ -158,6 +158,7 @@ static int start_actor(struct km_guardian *g)
 		.memory_root = d->memory_root[0] ? d->memory_root : NULL,
 		.pids_root = d->pids_root[0] ? d->pids_root : NULL,
 		.pause_file = d->pause_file,
+		.cpu_root = d->cpu_root[0] ? d->cpu_root : NULL,
 		.notify_path = d->notify_path[0] ? d->notify_path : NULL,
 	};
 	int r = 0;

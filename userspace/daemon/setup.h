@@ -32,6 +32,7 @@ struct km_daemon {
 	char cgroup_root[KM_PATH_MAX];
 	char memory_root[KM_PATH_MAX]; /* empty on pure v2 */
 	char pids_root[KM_PATH_MAX];
+	char cpu_root[KM_PATH_MAX];
 	char probe_root[KM_PATH_MAX]; /* cgroups of exec checks, the prober's; empty: none */
 	char notify_path[KM_PATH_MAX];
 	char pause_file[KM_PATH_MAX]; /* run/pause: while root has it there, nothing is acted on */

@@ -219,7 +219,7 @@ int km_decide_outcome(struct km_decide *d, const struct km_decide_world *w,
 	struct km_move move;
 	char note[128];
 
-	if (o->state == KM_OUT_ADOPTED || o->state == KM_OUT_ABSENT || o->state >= KM_OUT_STATE_MAX)
+	if (o->state >= KM_OUT_ADOPTED)
 		return 0;
 	ids_used(d, o->intent_id);
 	r = repair_by_act(d, o->intent_id);

@@ -21,7 +21,7 @@ static const char *const text_names[KM_TEXT_KIND_MAX] = {
 static const char *const outcome_names[KM_OUT_STATE_MAX] = {
 	[KM_OUT_REFUSED] = "refused", [KM_OUT_DONE] = "done",         [KM_OUT_FAILED] = "failed",
 	[KM_OUT_UNKNOWN] = "unknown", [KM_OUT_NOT_DONE] = "not_done", [KM_OUT_ADOPTED] = "adopted",
-	[KM_OUT_ABSENT] = "absent",
+	[KM_OUT_ABSENT] = "absent",   [KM_OUT_RETURNED] = "returned",
 };
 
 static const char *const command_names[KM_CMD_MAX] = {

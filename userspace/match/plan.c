@@ -31,6 +31,7 @@ static const struct km_json_field step_fields[] = {
 	/* read by km_compile_step_args() */
 	ARGUMENT("signal"),
 	ARGUMENT("limit"),
+	ARGUMENT("to"),
 	ARGUMENT("of"),
 	ARGUMENT("for"),
 	{ 0 }

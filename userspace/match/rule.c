@@ -41,7 +41,8 @@ static const struct km_json_field top_fields[] = {
 
 bool km_verb_disrupts(enum km_verb verb)
 {
-	return verb != KM_VERB_NONE && verb != KM_START && verb != KM_NOTIFY;
+	return verb != KM_VERB_NONE && verb != KM_START && verb != KM_NOTIFY &&
+	       verb != KM_RELEASE && verb != KM_THAW && verb != KM_UNDO;
 }
 
 int km_compile_references(struct km_compile *c, const cJSON *node)

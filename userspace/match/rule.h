@@ -202,7 +202,8 @@ bool km_rule_covers(const struct km_rule *r, const struct km_service *s,
 bool km_window_open(const struct km_window *w, uint64_t realtime_s);
 uint64_t km_window_next_s(const struct km_window *w, uint64_t realtime_s);
 
-/* True for the verbs that interrupt or change a service: all but start and notify. */
+/* True for the verbs that interrupt or change a service: not start, notify and what
+ * takes back. */
 bool km_verb_disrupts(enum km_verb verb);
 
 /* The same validator with an ear for warnings: valid, and yet probably not what was meant. */

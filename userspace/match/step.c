@@ -19,6 +19,37 @@ static const enum km_json_kind amount_kinds[] = {
 	[KM_AMOUNT_BYTES] = KM_JSON_BYTES,
 };
 
+/* Values in units that no member of the configuration has. */
+static int read_bytes_rate(struct km_compile *c, const cJSON *node, const struct km_verb_use *use,
+                           uint64_t *ret)
+{
+	const struct km_measured bytes_a_second = { .unit = "bytes/s" };
+	struct km_quantity q;
+	int r = km_compile_quantity(c, node, &bytes_a_second, &q);
+
+	if (r < 0)
+		return r;
+	*ret = (uint64_t)q.value;
+	if (*ret >= use->min && *ret <= use->max)
+		return 0;
+	return km_json_fail(c->doc, node, c->err, NULL, "\"%s\" must be from 64KiB/s on",
+	                    node->string);
+}
+
+static int read_share(struct km_compile *c, const cJSON *node, const struct km_verb_use *use,
+                      uint64_t *ret)
+{
+	double share;
+
+	if (km_parse_share(node, &share) == 0 && share * 1e6 >= (double)use->min &&
+	    share * 1e6 <= (double)use->max) {
+		*ret = (uint64_t)(share * 1e6 + 0.5);
+		return 0;
+	}
+	return km_json_fail(c->doc, node, c->err, "like \"25%\": of all CPUs of the host",
+	                    "\"%s\" must be a share from 1 %% to 99 %%", node->string);
+}
+
 static const cJSON *member(const cJSON *obj, const char *key)
 {
 	return key ? cJSON_GetObjectItemCaseSensitive(obj, key) : NULL;
@@ -107,6 +138,10 @@ static int read_amount(struct km_compile *c, const cJSON *obj, const struct km_v
 
 	if (!node)
 		return missing(c, obj, field.key);
+	if (use->amount == KM_AMOUNT_BYTES_RATE)
+		return read_bytes_rate(c, node, use, &s->args.amount);
+	if (use->amount == KM_AMOUNT_SHARE)
+		return read_share(c, node, use, &s->args.amount);
 	return km_json_read_one(c->doc, node, &field, &s->args.amount, c->err);
 }
 
@@ -149,6 +184,9 @@ int km_compile_step_args(struct km_compile *c, const cJSON *obj, struct km_step 
 	const struct km_verb_use *use;
 	int r = read_object(c, obj, s, &use);
 
+	if (r == 0 && use->amount && !use->amount_key)
+		return km_json_fail(c->doc, member(obj, "do"), c->err, "remove it",
+		                    "kmend takes back by itself what did not help");
 	if (r == 0)
 		r = check_strangers(c, obj, s, use);
 	if (r == 0 && s->verb == KM_SEND_SIGNAL)

@@ -12,7 +12,7 @@
 static const char *const outcome_names[KM_OUT_STATE_MAX + 1] = {
 	[KM_OUT_REFUSED] = "refused", [KM_OUT_DONE] = "done",         [KM_OUT_FAILED] = "failed",
 	[KM_OUT_UNKNOWN] = "unknown", [KM_OUT_NOT_DONE] = "not_done", [KM_OUT_ADOPTED] = "adopted",
-	[KM_OUT_ABSENT] = "absent",
+	[KM_OUT_ABSENT] = "absent",   [KM_OUT_RETURNED] = "returned",
 };
 
 static void ktext(struct km_json_writer *w, const char *key, sqlite3_stmt *st, int col)

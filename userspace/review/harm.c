@@ -43,7 +43,13 @@ static bool disrupts(const struct km_harm_in *in, const struct km_step *s)
 	return km_verb_disrupts(s->verb) && in->policy->verbs[s->verb];
 }
 
-/* A step that interrupts may take its whole time-out; what it stops stays stopped. */
+/* What is frozen is so for its time; any other step may interrupt for its whole time-out. */
+static uint64_t interrupts_ns(const struct km_step *s)
+{
+	return s->timeout_ns + (s->verb == KM_FREEZE ? s->args.duration_ns : 0);
+}
+
+/* What a step stops stays stopped. */
 static uint64_t longest_ns(const struct km_harm_in *in, bool *ret_for_good)
 {
 	const struct km_rule *r = in->rule;
@@ -54,8 +60,8 @@ static uint64_t longest_ns(const struct km_harm_in *in, bool *ret_for_good)
 		if (!disrupts(in, &r->plan[i]))
 			continue;
 		*ret_for_good |= r->plan[i].verb == KM_STOP;
-		if (r->plan[i].timeout_ns > longest)
-			longest = r->plan[i].timeout_ns;
+		if (interrupts_ns(&r->plan[i]) > longest)
+			longest = interrupts_ns(&r->plan[i]);
 	}
 	return longest;
 }

@@ -33,6 +33,7 @@ enum kmend_type {
 	KMEND_CANARY = 9, /* sent by the daemon to itself through the kernel: the path is alive */
 	KMEND_SCHED = 10, /* what one thread group of a watched cgroup did and waited for */
 	KMEND_LISTENER = 11, /* a TCP listener: how many connections wait to be accepted */
+	KMEND_LISTED = 12,   /* the task iterator has been through all tasks */
 	KMEND_CONNECTS = 20, /* how connections of a service to a followed address go */
 	KMEND_TYPE_MAX = 64, /* size of the loss table; numbers from 256 on belong to user space */
 };
@@ -188,6 +189,26 @@ struct kmend_sched {
 	__u32 pad;
 };
 _Static_assert(sizeof(struct kmend_sched) == KMEND_HDR_SIZE + 72, "kmend_sched is an ABI");
+
+/* KMEND_LISTED: behind the kmend_task records of a pass. */
+struct kmend_listed {
+	struct kmend_hdr hdr;
+	__u32 processes; /* thread groups, kernel threads left out */
+	__u32 zombies;
+	__u32 partial; /* 1: who did not run since the pass before is not listed, and is as it was */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct kmend_listed) == KMEND_HDR_SIZE + 16, "kmend_listed is an ABI");
+
+/* Between two passes of the task iterator. */
+struct kmend_pass {
+	__u64 since_ns; /* the scheduler's clock when the last one began; 0: none */
+	__u64 began_ns; /* ... and this one */
+	__u32 running;
+	__u32 whole; /* 1: all are to be listed; cleared at the end */
+	__u32 processes;
+	__u32 zombies;
+};
 
 /* KMEND_LISTENER: a listening TCP socket of the daemon's network namespace, by the TCP iterator. */
 struct kmend_listener {

@@ -219,14 +219,87 @@ static __always_inline void write_sched(struct seq_file *seq, const struct kmend
 	bpf_seq_write(seq, &s, sizeof(s));
 }
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct kmend_pass);
+} kmend_pass SEC(".maps");
+
+/* Clocks of two CPUs may differ by a tick or two where they are not synchronised in hardware. */
+#define CLOCKS_NS 20000000ULL
+
+/* The reader's own arrival on its CPU is on the clock that stamps all others', and earlier than
+ * anything that happens in this pass. */
+static __always_inline void pass_begin(struct kmend_pass *p)
+{
+	struct task_struct *reader = (void *)bpf_get_current_task();
+
+	p->began_ns = 0;
+	if (bpf_core_field_exists(reader->sched_info.last_arrival))
+		p->began_ns = BPF_CORE_READ(reader, sched_info.last_arrival);
+	p->began_ns -= p->began_ns > CLOCKS_NS ? CLOCKS_NS : p->began_ns;
+	p->running = 1;
+	p->processes = 0;
+	p->zombies = 0;
+}
+
+/* Called again if the record finds no room. */
+static __always_inline void pass_end(struct seq_file *seq, struct kmend_pass *p)
+{
+	struct kmend_listed l = {};
+
+	l.hdr.type = KMEND_LISTED;
+	l.hdr.size = sizeof(l);
+	l.hdr.cpu = bpf_get_smp_processor_id();
+	l.hdr.ktime_ns = bpf_ktime_get_boot_ns();
+	l.processes = p->processes;
+	l.zombies = p->zombies;
+	l.partial = !p->whole && p->since_ns;
+	if (bpf_seq_write(seq, &l, sizeof(l)))
+		return;
+	p->since_ns = p->began_ns;
+	p->running = 0;
+	p->whole = 0;
+}
+
+/* Without a turn on a CPU nothing of a process changes but by others' hands, which the next whole
+ * pass sees: not its memory, descriptors, state or time. With several threads any may have had one.
+ */
+static __always_inline bool has_slept(struct task_struct *t, const struct kmend_pass *p)
+{
+	__u64 arrival;
+
+	if (!bpf_core_field_exists(t->sched_info.last_arrival) || !p->since_ns || p->whole)
+		return false;
+	arrival = t->sched_info.last_arrival;
+	return arrival && arrival < p->since_ns && !t->exit_state && task_state(t) != 0 &&
+	       t->signal->nr_threads == 1;
+}
+
 SEC("iter/task")
 int km_tasks(struct bpf_iter__task *ctx)
 {
 	const __u32 kernel_thread = 0x00200000; /* PF_KTHREAD */
 	struct task_struct *t = ctx->task;
+	struct kmend_pass *p;
 	struct kmend_task e = {};
+	__u32 key = 0;
 
-	if (!t || t->pid != t->tgid || t->flags & kernel_thread)
+	if (t && (t->pid != t->tgid || t->flags & kernel_thread))
+		return 0;
+	p = bpf_map_lookup_elem(&kmend_pass, &key);
+	if (!p)
+		return 0;
+	if (!p->running)
+		pass_begin(p);
+	if (!t) {
+		pass_end(ctx->meta->seq, p);
+		return 0;
+	}
+	p->processes++;
+	p->zombies += t->exit_state != 0;
+	if (has_slept(t, p))
 		return 0;
 	e.tgid = task_tgid(t);
 	if (!e.tgid)

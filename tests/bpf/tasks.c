@@ -63,6 +63,7 @@ static const struct kmend_task *task_now(struct world *w, uint32_t pid)
 
 	world_pass(w);
 	world_forget(w);
+	km_tasks_doubt(w->collect); /* it sleeps, and would not be listed again */
 	world_pass(w);
 	t = world_wait(w, KMEND_TASK, task_is, &pid);
 	assert_non_null(t);
@@ -187,6 +188,69 @@ static void cpu_time_holds_threads_that_ended(void **state)
 	close(p[1]);
 }
 
+/* Opens another descriptor for each byte that comes. */
+static void open_more(int bytes, int ready)
+{
+	char c;
+
+	while (read(bytes, &c, 1) == 1 && open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0)
+		if (write(ready, "x", 1) != 1)
+			break;
+	_exit(1);
+}
+
+static bool listed(const struct world *w, uint32_t pid)
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (world_record(w, i)->type == KMEND_TASK && task_is(w->records[i], &pid))
+			return true;
+	return false;
+}
+
+static bool is_partial(const void *raw, const void *arg)
+{
+	const struct kmend_listed *l = raw;
+
+	(void)arg;
+	return l->partial && l->processes;
+}
+
+static const struct kmend_listed *partial_pass(struct world *w)
+{
+	world_pass(w);
+	world_forget(w);
+	return world_wait(w, KMEND_LISTED, is_partial, NULL);
+}
+
+static void who_slept_since_the_last_pass_is_not_listed_again_until_it_runs(void **state)
+{
+	struct world *w = *state;
+	int to[2], from[2];
+	const struct kmend_task *t;
+	uint32_t pid, fds;
+	char c;
+
+	assert_int_equal(pipe(to), 0);
+	assert_int_equal(pipe(from), 0);
+	pid = CHILD(open_more(to[0], from[1]));
+	t = task_now(w, pid);
+	fds = t->fds;
+	/* The pass after it was listed may list it once more. */
+	assert_non_null(partial_pass(w));
+	assert_non_null(partial_pass(w));
+	assert_false(listed(w, pid));
+	assert_int_equal(write(to[1], "x", 1), 1);
+	assert_int_equal(read(from[0], &c, 1), 1);
+	t = world_wait(w, KMEND_TASK, task_is, &pid);
+	assert_non_null(t);
+	assert_int_equal(t->fds, fds + 1);
+	end(pid);
+	for (int i = 0; i < 2; i++) {
+		close(to[i]);
+		close(from[i]);
+	}
+}
+
 static void the_daemon_itself_is_not_listed(void **state)
 {
 	struct world *w = *state;
@@ -206,6 +270,7 @@ int main(void)
 		cmocka_unit_test(iterator_and_proc_say_the_same),
 		cmocka_unit_test(memory_is_counted_up_to_what_cpus_hold_back),
 		cmocka_unit_test(cpu_time_holds_threads_that_ended),
+		cmocka_unit_test(who_slept_since_the_last_pass_is_not_listed_again_until_it_runs),
 		cmocka_unit_test(the_daemon_itself_is_not_listed),
 	};
 

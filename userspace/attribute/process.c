@@ -233,7 +233,7 @@ static void forget_ended(struct km_attribute *a, uint64_t now_ns)
 }
 
 /* Two passes, because the first may have begun before the process was there. A tick between two
- * passes has no samples and tells nothing. */
+ * passes has no samples and tells nothing, and one that lists who ran tells nothing of others. */
 void km_process_pass(struct km_attribute *a, uint64_t now_ns)
 {
 	struct km_attribute_misc *m = km_attribute_misc(a);
@@ -241,8 +241,10 @@ void km_process_pass(struct km_attribute *a, uint64_t now_ns)
 	uint32_t slot = 0;
 
 	forget_ended(a, now_ns);
-	if (m->tasks == 0)
+	if (m->tasks == 0 || m->partial) {
+		m->tasks = m->partial = 0;
 		return;
+	}
 	while ((p = km_table_next(a->processes, &slot)))
 		if (p->pass != m->pass && ++p->missed >= KM_PASSES_MISSED)
 			km_process_end(a, p, now_ns, -1);

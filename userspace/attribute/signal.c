@@ -74,6 +74,12 @@ static void on_task(struct km_attribute *a, const struct km_signal *s, struct km
 	ret->service = service_of(a, km_process_see(a, &seen));
 }
 
+static void on_listed(struct km_attribute *a, const struct km_signal *s, struct km_subject *ret)
+{
+	(void)ret;
+	km_attribute_misc(a)->partial = s->listed.partial;
+}
+
 /* Sums over live threads fall when one ends: then nothing is said rather than nonsense. */
 static uint64_t grown(uint64_t before, uint64_t now)
 {
@@ -346,6 +352,7 @@ static const struct {
 } handlers[] = {
 	{ KMEND_SCHED, on_sched },
 	{ KMEND_TASK, on_task },
+	{ KMEND_LISTED, on_listed },
 	{ KMEND_FORK, on_fork },
 	{ KMEND_EXEC, on_exec },
 	{ KMEND_EXIT, on_exit_record },

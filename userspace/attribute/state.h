@@ -81,6 +81,8 @@ struct km_attribute_misc {
 	uint32_t tasks;   /* samples in this pass */
 	uint32_t dirty;   /* services that are */
 	uint32_t others;  /* rows of the table of services that are none */
+	uint32_t partial; /* 1: in this pass only those are listed that ran */
+	uint32_t pad;
 };
 
 /* Definitions by executable, so that an exec needs no look at all of them. Made anew from the

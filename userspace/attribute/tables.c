@@ -54,7 +54,8 @@ static bool misc_valid(const void *row)
 {
 	const struct km_attribute_misc *m = row;
 
-	return m->key == 1 && m->dirty <= KM_SERVICES_MAX && m->others <= KM_OTHERS_MAX;
+	return m->key == 1 && m->dirty <= KM_SERVICES_MAX && m->others <= KM_OTHERS_MAX &&
+	       m->partial <= 1;
 }
 
 #define TABLE(table_name, max, type, check)                                        \

@@ -90,6 +90,8 @@ const struct km_map_def km_map_defs[KM_MAP_MAX] = {
 		sizeof(uint32_t), sizeof(uint64_t), KMEND_RUN_MAX, 0 },
 	[KM_MAP_TURNS]   = { "kmend_turns",   "array",   BPF_MAP_TYPE_ARRAY,
 		4, sizeof(struct kmend_turn) * KMEND_TURNS_MAX, 1, 0 },
+	[KM_MAP_PASS]    = { "kmend_pass",    "array",   BPF_MAP_TYPE_ARRAY,
+		4, sizeof(struct kmend_pass), 1, 0 },
 };
 /* clang-format on */
 

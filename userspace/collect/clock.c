@@ -36,5 +36,8 @@ int km_clock_emit(struct km_collect *c)
 	first = !c->realtime_offset_ns;
 	c->realtime_offset_ns = offset;
 	r = km_emit(c, &raw, sizeof(raw));
-	return r || first ? r : say_step(c);
+	if (r || first)
+		return r;
+	km_tasks_doubt(c);
+	return say_step(c);
 }

@@ -338,6 +338,7 @@ int km_collect_start(struct km_collect *c, struct km_loop *loop, km_collect_sink
 	c->userdata = userdata;
 	add_myself(c);
 	km_collect_follow(c, c->opts.config);
+	c->whole_passes = 1;
 	for (size_t i = 0; i < KM_ARRAY_SIZE(first) && r == 0; i++)
 		r = first[i](c);
 	if (r == 0)
@@ -395,6 +396,7 @@ struct km_collect *km_collect_stop(struct km_collect *c, bool unpin)
 int km_collect_watch(struct km_collect *c, uint64_t cgroup_id, bool on)
 {
 	const char *path = c->cgroups ? km_cgroups_path(c->cgroups, cgroup_id) : NULL;
+	size_t watched = c->sufferer_count;
 	uint64_t *row;
 	int r;
 
@@ -407,7 +409,12 @@ int km_collect_watch(struct km_collect *c, uint64_t cgroup_id, bool on)
 	km_cgroups_watch(c->cgroups, cgroup_id, on);
 	if (on) {
 		r = km_levels_add(c->levels, cgroup_id, path);
-		return r < 0 ? r : km_suffering_add(c, cgroup_id, path);
+		if (r == 0)
+			r = km_suffering_add(c, cgroup_id, path);
+		/* More is told of its processes than was. */
+		if (c->sufferer_count > watched && !c->whole_passes)
+			c->whole_passes = 1;
+		return r;
 	}
 	km_levels_drop(c->levels, cgroup_id);
 	km_suffering_drop(c, cgroup_id);

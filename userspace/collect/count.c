@@ -33,6 +33,8 @@ int km_losses_emit(struct km_collect *c)
 			if (r)
 				return r;
 		}
+	if (lost > 0)
+		km_tasks_doubt(c);
 	return lost > 0 ? km_honesty_say(c, KM_SIG_RECORDS_LOST, lost) : 0;
 }
 

@@ -23,6 +23,8 @@ static int say_canary(struct km_collect *c, bool alive)
 {
 	uint32_t passes = (uint32_t)(CANARY_EVERY_NS / c->period_ns);
 
+	if (!alive)
+		km_tasks_doubt(c);
 	return km_value_emit(c, &(struct km_said){ .signal = KM_SIG_CANARY,
 	                                           .entity = KM_ENTITY_HOST,
 	                                           .value = alive,
@@ -52,6 +54,7 @@ static int mend(struct km_collect *c, int id)
 	} else if (c->bpf.pin_fd >= 0) {
 		km_pins_put_link(&c->bpf, id);
 	}
+	km_tasks_doubt(c);
 	return km_honesty_say(c, KM_SIG_LINKS_LOST, 1);
 }
 

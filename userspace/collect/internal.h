@@ -104,6 +104,8 @@ struct km_collect {
 	uint64_t period_ns;      /* of a pass */
 	uint64_t task_cost_ns;   /* of looking at all tasks, smoothed */
 	uint64_t task_next_pass; /* first pass at which they are looked at again */
+	uint64_t whole_ns;       /* when all were listed last */
+	uint32_t whole_passes;   /* so many have to be */
 	uint64_t realtime_offset_ns;
 	uint64_t pass; /* number of the pass, for what is done at every Nth */
 
@@ -182,8 +184,11 @@ int km_retransmits_emit(struct km_collect *c);
 void km_retransmits_prime(struct km_collect *c);
 void km_retransmits_forget(struct km_collect *c, uint64_t cgroup_id);
 
-/* snapshot.c: each thread group once, by iterator or /proc. */
-int km_tasks_each(struct km_collect *c, km_task_cb cb, void *userdata);
+/* snapshot.c: each thread group once, by iterator or /proc; the iterator leaves out those that did
+ * not run since the pass before, unless it is to be WHOLE. */
+int km_tasks_each(struct km_collect *c, bool whole, km_task_cb cb, void *userdata);
+/* What was heard is in doubt: the next passes list all. */
+void km_tasks_doubt(struct km_collect *c);
 /* Each record that the iterator behind FD writes. */
 typedef int (*km_record_cb)(void *userdata, const struct kmend_hdr *h);
 int km_iter_read(struct km_collect *c, int fd, km_record_cb cb, void *userdata);

@@ -13,8 +13,8 @@
  * that is read at each pass would look stale (measure: five times its usual interval). */
 #define STILL_MIN   4
 #define STILL_EVERY 3
-/* So many are read in the same pass: the kernel's path to a file is cold after a second of rest, and
- * the first read costs as much as five more. */
+/* So many are read in the same pass: the kernel's path to a file is cold after a second of rest,
+ * and the first read costs as much as five more. */
 #define TOGETHER   64
 #define LOOK_AGAIN 16 /* passes, where no controller is on for the cgroup */
 #define STAT_EVERY 60 /* passes, where there is no limit */

@@ -36,7 +36,7 @@ static int keep(void *userdata, const struct kmend_task *t)
 
 int km_scan(struct km_collect *c)
 {
-	return km_tasks_each(c, keep, c);
+	return km_tasks_each(c, true, keep, c);
 }
 
 void km_scan_free(struct km_collect *c)

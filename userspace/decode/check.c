@@ -79,6 +79,14 @@ bool km_check_task(const void *raw, size_t len)
 	       t->swap_bytes <= LEVEL_MAX && state_letter(t->state);
 }
 
+bool km_check_listed(const void *raw, size_t len)
+{
+	const struct kmend_listed *l = raw;
+
+	(void)len;
+	return l->partial <= 1 && l->zombies <= l->processes;
+}
+
 bool km_check_sched(const void *raw, size_t len)
 {
 	const struct kmend_sched *s = raw;

@@ -32,6 +32,8 @@ const struct km_kind km_kinds[] = {
 	  { }, km_check_sched, km_write_sched },
 	{ KMEND_CONNECTS, sizeof(struct kmend_connects), false, "connects",
 	  { }, km_check_connects, km_write_connects },
+	{ KMEND_LISTED, sizeof(struct kmend_listed), false, "listed",
+	  { }, km_check_listed, km_write_listed },
 	{ KM_RAW_TICK, sizeof(struct km_raw_tick), false, "tick", { }, NULL, NULL },
 	{ KM_RAW_CLOCK, sizeof(struct km_raw_clock), false, "clock",
 	  { }, km_check_clock, km_write_clock },

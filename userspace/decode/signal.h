@@ -23,6 +23,7 @@ struct km_signal {
 		struct kmend_connects connects;
 		struct kmend_task task;
 		struct kmend_sched sched;
+		struct kmend_listed listed;
 		struct km_raw_clock clock;
 		struct km_raw_cgroup cgroup;
 		struct km_raw_process process;

@@ -160,6 +160,13 @@ void km_write_task(const struct km_signal *s, struct km_json_writer *w)
 	km_jw_kstring(w, "comm", t->comm);
 }
 
+void km_write_listed(const struct km_signal *s, struct km_json_writer *w)
+{
+	km_jw_ku64(w, "processes", s->listed.processes);
+	km_jw_ku64(w, "zombies", s->listed.zombies);
+	km_jw_kbool(w, "partial", s->listed.partial);
+}
+
 void km_write_sched(const struct km_signal *s, struct km_json_writer *w)
 {
 	const struct kmend_sched *d = &s->sched;

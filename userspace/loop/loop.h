@@ -26,8 +26,9 @@ int km_loop_change(struct km_loop *l, int fd, uint32_t events);
 int km_loop_remove(struct km_loop *l, int fd);
 
 /* A periodic timer, at whole multiples of PERIOD_NS on the boot clock (0: not armed yet), so that
- * timers of all processes share their wake-ups; the loop reads the timerfd. *RET_FD is the loop's and names the timer for km_loop_timer_set() and km_loop_remove(), which closes it.
- * Missed periods are one call, with their number as EVENTS. */
+ * timers of all processes share their wake-ups; the loop reads the timerfd. *RET_FD is the loop's
+ * and names the timer for km_loop_timer_set() and km_loop_remove(), which closes it. Missed periods
+ * are one call, with their number as EVENTS. */
 int km_loop_timer(struct km_loop *l, uint64_t period_ns, km_loop_cb cb, void *userdata,
                   int *ret_fd);
 /* First expiry at the absolute boot time AT_NS (0: disarm), then each PERIOD_NS (0: once). */

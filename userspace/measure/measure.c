@@ -31,6 +31,8 @@ int km_measure_new(struct km_measure **ret)
 		r = km_table_new(&ends, &m->ends);
 	if (r == 0)
 		r = km_measure_values_new(&m->values);
+	if (r == 0)
+		r = km_shares_new(m);
 	if (r < 0)
 		return r;
 	*ret = km_take(m);
@@ -44,6 +46,8 @@ struct km_measure *km_measure_free(struct km_measure *m)
 	km_table_free(m->rows);
 	km_table_free(m->ends);
 	km_table_free(m->values);
+	km_table_free(m->shares);
+	km_table_free(m->listing);
 	free(m);
 	return NULL;
 }
@@ -73,14 +77,25 @@ static int on_event(struct km_measure *m, const struct km_service *s, enum km_ev
 	return event == KM_EV_ENDED ? km_measure_end(m, s) : 0;
 }
 
+static void note_processes(struct km_measure *m, const struct km_signal *s)
+{
+	if (s->type == KMEND_LISTED)
+		km_shares_listed(m, &s->listed);
+	else if (s->type == KMEND_EXIT)
+		km_shares_gone(m, s->exit.tgid, s->exit.start_ns);
+	else if (s->type == KM_RAW_PROCESS && s->process.source == KM_FROM_EXIT_WATCH)
+		km_shares_gone(m, s->process.tgid, s->process.start_ns);
+}
+
 int km_measure_signal(struct km_measure *m, const struct km_signal *s,
                       const struct km_subject *subject)
 {
 	const struct km_service *service = subject->service;
 	int r;
 
+	note_processes(m, s);
 	if (!service)
-		return 0;
+		return s->type == KMEND_TASK ? km_shares_task(m, s, NULL) : 0;
 	m->changes++;
 	r = on_event(m, service, subject->event, s->t_ns);
 	if (r < 0)
@@ -89,7 +104,7 @@ int km_measure_signal(struct km_measure *m, const struct km_signal *s,
 	if (r < 0)
 		return r;
 	if (s->type == KMEND_TASK)
-		return km_measure_task(m, service->id, s);
+		return km_shares_task(m, s, service);
 	/* Levels of cgroups further down are part of the topmost one's. */
 	if (s->type == KM_RAW_LEVEL && s->cgroup_id == service->cgroup_id)
 		return km_measure_level(m, service->id, s);
@@ -102,6 +117,7 @@ void km_measure_tick(struct km_measure *m, uint64_t now_ns)
 	uint32_t slot = 0;
 
 	m->changes++;
+	km_shares_close(m);
 	while ((row = km_table_next(m->rows, &slot))) {
 		km_measure_close(row, now_ns);
 		if (now_ns > row->seen_ns && now_ns - row->seen_ns > ROW_KEPT_NS)
@@ -153,7 +169,7 @@ const struct km_ends *km_measure_ends(const struct km_measure *m, uint64_t servi
 
 size_t km_measure_tables(struct km_measure *m, struct km_table **ret, size_t max)
 {
-	struct km_table *const all[] = { m->rows, m->ends, m->values };
+	struct km_table *const all[] = { m->rows, m->ends, m->values, m->shares, m->listing };
 	size_t n = 0;
 
 	while (n < KM_ARRAY_SIZE(all) && n < max) {

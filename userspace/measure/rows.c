@@ -20,8 +20,8 @@ struct km_measure_row *km_measure_row(const struct km_measure *m, uint64_t servi
 	return km_table_get(m->rows, &key);
 }
 
-static struct km_measure_row *make(struct km_measure *m, uint64_t service_id, enum km_resource r,
-                                   uint64_t t_ns)
+struct km_measure_row *km_measure_make(struct km_measure *m, uint64_t service_id,
+                                       enum km_resource r, uint64_t t_ns)
 {
 	const struct km_measure_key key = { service_id, r };
 	struct km_measure_row *row;
@@ -34,17 +34,13 @@ static struct km_measure_row *make(struct km_measure *m, uint64_t service_id, en
 	return row;
 }
 
-static int add_task(struct km_measure *m, uint64_t service_id, enum km_resource r, uint64_t t_ns,
-                    uint64_t level)
+void km_measure_add_task(struct km_measure_row *row, uint64_t level)
 {
-	struct km_measure_row *row = make(m, service_id, r, t_ns);
-
 	if (!row)
-		return -ENOSPC;
+		return;
 	row->tasks++;
 	row->tasks_level =
 		level > UINT64_MAX - row->tasks_level ? UINT64_MAX : row->tasks_level + level;
-	return 0;
 }
 
 static double share(const struct km_candidate *c)
@@ -65,40 +61,23 @@ static bool same(const struct km_candidate *a, const struct km_candidate *b)
 	return a->tgid == b->tgid && km_attribute_same_start(a->start_ns, b->start_ns);
 }
 
-static int add_descriptors(struct km_measure *m, uint64_t service_id, const struct km_signal *s)
+void km_measure_add_descriptors(struct km_measure_row *row, const struct km_share *s)
 {
-	struct km_measure_row *row = make(m, service_id, KM_DESCRIPTORS, s->t_ns);
-	bool limited = s->task.has & KMEND_HAS_LIMITS && s->task.fds_limit < LIMIT_NONE;
 	const struct km_candidate c = {
-		.start_ns = s->task.start_ns,
-		.level = s->task.fds,
-		.limit = limited ? s->task.fds_limit : KM_UNKNOWN,
-		.tgid = s->task.tgid,
+		.start_ns = s->start_ns,
+		.level = s->fds,
+		.limit = s->fds_limit < LIMIT_NONE ? s->fds_limit : KM_UNKNOWN,
+		.tgid = (uint32_t)s->tgid,
 	};
 
 	if (!row)
-		return -ENOSPC;
+		return;
 	if (row->best.tgid == 0 || fuller(&c, &row->best, 1))
 		row->best = c;
 	if (row->own.tgid && same(&c, &row->own)) {
 		row->own = c;
 		row->own_seen = 1;
 	}
-	return 0;
-}
-
-int km_measure_task(struct km_measure *m, uint64_t service_id, const struct km_signal *s)
-{
-	const struct kmend_task *t = &s->task;
-	int r = 0;
-
-	if (t->has & KMEND_HAS_RSS)
-		r = add_task(m, service_id, KM_MEMORY, s->t_ns, t->anon_bytes + t->shmem_bytes);
-	if (r == 0 && t->has & KMEND_HAS_THREADS)
-		r = add_task(m, service_id, KM_THREADS, s->t_ns, t->threads);
-	if (r == 0 && t->has & KMEND_HAS_FDS && t->tgid)
-		r = add_descriptors(m, service_id, s);
-	return r;
 }
 
 int km_measure_level(struct km_measure *m, uint64_t service_id, const struct km_signal *s)
@@ -107,7 +86,7 @@ int km_measure_level(struct km_measure *m, uint64_t service_id, const struct km_
 
 	if (s->level.level == KM_UNKNOWN || s->level.resource == KM_DESCRIPTORS)
 		return 0;
-	row = make(m, service_id, (enum km_resource)s->level.resource, s->t_ns);
+	row = km_measure_make(m, service_id, (enum km_resource)s->level.resource, s->t_ns);
 	if (!row)
 		return -ENOSPC;
 	row->level = s->level.level;
@@ -119,7 +98,7 @@ int km_measure_level(struct km_measure *m, uint64_t service_id, const struct km_
 int km_measure_limited(struct km_measure *m, uint64_t service_id, enum km_resource r,
                        const struct km_value *v)
 {
-	struct km_measure_row *row = make(m, service_id, r, v->t_ns);
+	struct km_measure_row *row = km_measure_make(m, service_id, r, v->t_ns);
 
 	if (!row)
 		return -ENOSPC;

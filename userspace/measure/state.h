@@ -43,10 +43,33 @@ struct km_measure_row {
 	struct km_series series;
 };
 
+#define KM_SHARE_KINDS 4 /* of memory: anonymous, file, shared, swapped */
+#define KM_SHARE_SCHED 8 /* signals of kmend_sched */
+
+/* What a process had when it was listed last. */
+struct km_share {
+	uint64_t tgid;
+	uint64_t start_ns;
+	uint64_t service_id;
+	uint64_t kinds[KM_SHARE_KINDS]; /* bytes */
+	uint64_t fds_limit;
+	struct km_use used; /* since the last pass */
+	uint32_t fds;
+	uint32_t threads;
+	uint32_t has;   /* kmend_task_has bits of what is above */
+	uint32_t sched; /* 1: used and what is below was looked at as well */
+	uint32_t blocked;
+	uint32_t stopped;
+	uint32_t zombie;
+	uint32_t seen; /* 1: in this pass */
+};
+
 struct km_measure {
 	struct km_table *rows;
 	struct km_table *ends;
 	struct km_table *values;
+	struct km_table *shares;
+	struct km_table *listing;
 	struct km_value value;                        /* handed out, not state */
 	struct km_features features[KM_RESOURCE_MAX]; /* handed out, not state */
 	uint64_t features_of[KM_RESOURCE_MAX];        /* ... as of which change */
@@ -56,8 +79,12 @@ struct km_measure {
 /* rows.c */
 struct km_measure_row *km_measure_row(const struct km_measure *m, uint64_t service_id,
                                       enum km_resource r);
-/* One sample of one process; -ENOSPC: no room. */
-int km_measure_task(struct km_measure *m, uint64_t service_id, const struct km_signal *s);
+/* NULL: no room. */
+struct km_measure_row *km_measure_make(struct km_measure *m, uint64_t service_id,
+                                       enum km_resource r, uint64_t t_ns);
+/* One process's part in ROW, which may be NULL. */
+void km_measure_add_task(struct km_measure_row *row, uint64_t level);
+void km_measure_add_descriptors(struct km_measure_row *row, const struct km_share *s);
 int km_measure_level(struct km_measure *m, uint64_t service_id, const struct km_signal *s);
 /* What was gathered since the last call goes into the series. */
 void km_measure_close(struct km_measure_row *row, uint64_t now_ns);
@@ -67,8 +94,27 @@ bool km_measure_row_valid(const void *row);
 int km_measure_limited(struct km_measure *m, uint64_t service_id, enum km_resource r,
                        const struct km_value *v);
 
+/* shares.c: -ENOSPC: no room. */
+int km_shares_new(struct km_measure *m);
+/* SERVICE NULL: the process is in none. */
+int km_shares_task(struct km_measure *m, const struct km_signal *s,
+                   const struct km_service *service);
+int km_shares_sched(struct km_measure *m, const struct km_signal *s,
+                    const struct km_subject *subject);
+/* All processes were listed, or all that ran. */
+void km_shares_listed(struct km_measure *m, const struct kmend_listed *l);
+/* START_NS 0: whoever has the number. */
+void km_shares_gone(struct km_measure *m, uint32_t tgid, uint64_t start_ns);
+/* If there was a pass over the tasks: its sums go into rows and values. */
+void km_shares_close(struct km_measure *m);
+
 /* values.c */
 int km_measure_values_new(struct km_table **ret);
+struct km_value *km_measure_value_row(const struct km_measure *m, uint64_t service_id,
+                                      enum km_sig sig);
+/* NULL: no room. */
+struct km_value *km_measure_value_make(struct km_measure *m, uint64_t service_id, enum km_sig sig,
+                                       uint64_t t_ns);
 /* What S says of SUBJECT's service besides events of its life. -ENOSPC: no room. */
 int km_measure_values(struct km_measure *m, const struct km_signal *s,
                       const struct km_subject *subject);

@@ -63,8 +63,16 @@ int km_measure_values_new(struct km_table **ret)
 	return km_table_new(&opts, ret);
 }
 
-static struct km_value *row_of(struct km_measure *m, uint64_t service_id, enum km_sig sig,
-                               uint64_t t_ns)
+struct km_value *km_measure_value_row(const struct km_measure *m, uint64_t service_id,
+                                      enum km_sig sig)
+{
+	const struct key key = { service_id, sig };
+
+	return km_table_get(m->values, &key);
+}
+
+struct km_value *km_measure_value_make(struct km_measure *m, uint64_t service_id, enum km_sig sig,
+                                       uint64_t t_ns)
 {
 	const struct key key = { service_id, sig };
 	struct km_value *row;
@@ -82,7 +90,7 @@ static struct km_value *row_of(struct km_measure *m, uint64_t service_id, enum k
 static int gather(struct km_measure *m, uint64_t service_id, enum km_sig sig, uint64_t t_ns,
                   double n)
 {
-	struct km_value *row = row_of(m, service_id, sig, t_ns);
+	struct km_value *row = km_measure_value_make(m, service_id, sig, t_ns);
 
 	if (!row)
 		return -ENOSPC;
@@ -99,7 +107,7 @@ static int put(struct km_measure *m, const struct km_value *v)
 
 	if (r != KM_RESOURCE_NONE)
 		return km_measure_limited(m, v->service_id, r, v);
-	row = row_of(m, v->service_id, v->signal, v->t_ns);
+	row = km_measure_value_make(m, v->service_id, v->signal, v->t_ns);
 	if (!row)
 		return -ENOSPC;
 	total = row->total + v->total;
@@ -186,42 +194,6 @@ static int on_host(struct km_measure *m, const struct km_signal *s, uint64_t ser
 	return r;
 }
 
-static int on_task(struct km_measure *m, const struct km_signal *s, uint64_t service_id)
-{
-	const struct kmend_task *t = &s->task;
-	const uint64_t bytes[] = { t->anon_bytes, t->file_bytes, t->shmem_bytes, t->swap_bytes };
-	int r = 0;
-
-	for (int i = 0; i < 4 && t->has & KMEND_HAS_RSS && r == 0; i++)
-		r = gather(m, service_id, KM_SIG_MEMORY_ANON + i, s->t_ns, (double)bytes[i]);
-	return r;
-}
-
-static int on_sched(struct km_measure *m, const struct km_signal *s,
-                    const struct km_subject *subject)
-{
-	const struct kmend_sched *d = &s->sched;
-	const struct km_use *u = &subject->use;
-	const struct {
-		enum km_sig sig;
-		double n;
-	} rows[] = {
-		{ KM_SIG_ZOMBIES, d->zombie },
-		{ KM_SIG_SCHED_BLOCKED, d->blocked },
-		{ KM_SIG_SCHED_STOPPED, d->stopped },
-		{ KM_SIG_SCHED_CPU, (double)u->cpu_ns / 1000 },
-		{ KM_SIG_SCHED_RUN_DELAY, (double)u->run_delay_ns / 1000 },
-		{ KM_SIG_SCHED_INVOLUNTARY, (double)u->involuntary },
-		{ KM_SIG_MAJOR_FAULTS, (double)u->major_faults },
-		{ KM_SIG_WRITTEN, (double)u->written_bytes },
-	};
-	int r = 0;
-
-	for (size_t i = 0; i < KM_ARRAY_SIZE(rows) && r == 0; i++)
-		r = gather(m, subject->service->id, rows[i].sig, s->t_ns, rows[i].n);
-	return r;
-}
-
 #define TCP_SYN_SENT 2
 
 static int on_event(struct km_measure *m, const struct km_signal *s, uint64_t service_id)
@@ -255,10 +227,8 @@ int km_measure_values(struct km_measure *m, const struct km_signal *s,
 		return on_value(m, s, service_id);
 	case KM_RAW_HOST:
 		return on_host(m, s, service_id);
-	case KMEND_TASK:
-		return on_task(m, s, service_id);
 	case KMEND_SCHED:
-		return on_sched(m, s, subject);
+		return km_shares_sched(m, s, subject);
 	default:
 		return on_event(m, s, service_id);
 	}
@@ -341,13 +311,11 @@ static const struct km_value *from_series(struct km_measure *m, uint64_t service
 
 const struct km_value *km_measure_value(struct km_measure *m, uint64_t service_id, enum km_sig sig)
 {
-	const struct key key = { service_id, sig };
-
 	if (sig >= KM_SIG_MAX)
 		return NULL;
 	if (km_catalogue[sig].resource != KM_RESOURCE_NONE)
 		return from_series(m, service_id, sig);
-	return km_table_get(m->values, &key);
+	return km_measure_value_row(m, service_id, sig);
 }
 
 const struct km_value *km_measure_next_value(const struct km_measure *m, uint32_t *slot)

@@ -403,9 +403,10 @@ static int on_signal(struct km_pipeline *p, const struct km_signal *sig)
 
 	if (r < 0)
 		return r == -ENOSPC ? 0 : r; /* counted there */
-	do {
-		r = on_subject(p, sig, &subject);
-	} while (r >= 0 && km_attribute_more(p->attribute, &subject) > 0);
+	r = on_subject(p, sig, &subject);
+	/* What it changed for others is an event of theirs, not their signal. */
+	while (r >= 0 && km_attribute_more(p->attribute, &subject) > 0)
+		r = on_subject(p, &(struct km_signal){ .t_ns = sig->t_ns }, &subject);
 	return r;
 }
 

@@ -160,6 +160,20 @@ static void a_process_missing_from_two_whole_passes_is_over(void **state)
 	assert_int_equal(w->events[KM_EV_ENDED], 1);
 }
 
+static void a_process_that_did_not_run_is_not_missed(void **state)
+{
+	struct world *w = *state;
+	struct km_service *s = unit(w);
+	struct km_signal listed = { .type = KMEND_LISTED, .listed.partial = 1 };
+
+	for (int i = 0; i < 5; i++) {
+		world_task(w, 7, 999, 1, START);
+		world_feed(w, &listed);
+		world_tick(w);
+	}
+	assert_int_equal(s->state, KM_SERVICE_UP);
+}
+
 static void a_zombie_is_no_sign_of_life(void **state)
 {
 	struct world *w = *state;
@@ -555,6 +569,7 @@ int main(void)
 		ROW(an_end_seen_three_times_is_one_event),
 		ROW(a_later_record_fills_in_the_exit_code_without_an_event),
 		ROW(a_process_missing_from_two_whole_passes_is_over),
+		ROW(a_process_that_did_not_run_is_not_missed),
 		ROW(a_zombie_is_no_sign_of_life),
 		ROW(several_services_may_end_at_one_tick),
 		ROW(a_number_that_is_used_again_is_another_process),

@@ -62,6 +62,16 @@ static void tick(struct host *h)
 	km_measure_tick(h->m, h->now_ns);
 }
 
+/* The end of a listing: of all, or without those that did not run. */
+static void look(struct host *h, bool partial)
+{
+	const struct km_subject none = { 0 };
+	struct km_signal s = { .type = KMEND_LISTED, .t_ns = h->now_ns };
+
+	s.listed.partial = partial;
+	assert_int_equal(km_measure_signal(h->m, &s, &none), 0);
+}
+
 static const struct km_value *get(struct host *h, enum km_sig sig)
 {
 	return km_measure_value(h->m, 7, sig);
@@ -115,8 +125,8 @@ static void the_memory_of_tasks_is_summed_a_pass(void **state)
 	s.task.anon_bytes = 100;
 	s.task.swap_bytes = 5;
 	for (int pass = 0; pass < 2; pass++) {
-		feed(h, &s);
-		feed(h, &s);
+		for (s.task.tgid = 1; s.task.tgid <= 2; s.task.tgid++)
+			feed(h, &s);
 		tick(h);
 		assert_float_equal(get(h, KM_SIG_MEMORY_ANON)->value, 200, 1e-9);
 		assert_float_equal(get(h, KM_SIG_MEMORY_SWAP)->value, 10, 1e-9);
@@ -133,8 +143,9 @@ static void what_processes_used_is_told_a_second_since_the_last_look(void **stat
 
 	subject.use.cpu_ns = SECOND / 2;
 	s.sched.blocked = 3;
-	for (int i = 0; i < 2; i++)
+	for (s.sched.tgid = 1; s.sched.tgid <= 2; s.sched.tgid++)
 		assert_int_equal(km_measure_signal(h->m, &s, &subject), 0);
+	look(h, true);
 	tick(h);
 	assert_float_equal(get(h, KM_SIG_SCHED_CPU)->value, 1e6, 1);
 	assert_float_equal(get(h, KM_SIG_SCHED_BLOCKED)->value, 6, 1e-9);
@@ -144,8 +155,65 @@ static void what_processes_used_is_told_a_second_since_the_last_look(void **stat
 	assert_float_equal(get(h, KM_SIG_SCHED_CPU)->value, 1e6, 1);
 	subject.use.cpu_ns = 4 * SECOND;
 	assert_int_equal(km_measure_signal(h->m, &s, &subject), 0);
+	look(h, true);
 	tick(h);
 	assert_float_equal(get(h, KM_SIG_SCHED_CPU)->value, 4e6 / 3, 1);
+}
+
+static void a_process_that_did_not_run_has_what_it_had(void **state)
+{
+	struct host *h = *state;
+	struct km_signal t = { .type = KMEND_TASK, .t_ns = h->now_ns };
+	struct km_signal d = { .type = KMEND_SCHED, .t_ns = h->now_ns };
+	struct km_signal end = { .type = KMEND_EXIT, .t_ns = h->now_ns, .exit.tgid = 2 };
+
+	t.task.has = KMEND_HAS_RSS;
+	t.task.anon_bytes = 100;
+	d.sched.blocked = 1;
+	for (uint32_t tgid = 1; tgid <= 3; tgid++) {
+		t.task.tgid = d.sched.tgid = tgid;
+		feed(h, &t);
+		feed(h, &d);
+	}
+	look(h, false);
+	tick(h);
+	t.task.tgid = 1;
+	t.task.anon_bytes = 150;
+	feed(h, &t);
+	look(h, true);
+	tick(h);
+	assert_float_equal(get(h, KM_SIG_MEMORY_ANON)->value, 350, 1e-9);
+	assert_float_equal(get(h, KM_SIG_SCHED_BLOCKED)->value, 3, 1e-9);
+	assert_float_equal(get(h, KM_SIG_SCHED_CPU)->value, 0, 1e-9);
+	/* One has ended; */
+	feed(h, &end);
+	look(h, true);
+	tick(h);
+	assert_float_equal(get(h, KM_SIG_MEMORY_ANON)->value, 250, 1e-9);
+	/* and who is missing when all are listed is gone. */
+	feed(h, &t);
+	look(h, false);
+	tick(h);
+	assert_float_equal(get(h, KM_SIG_MEMORY_ANON)->value, 150, 1e-9);
+}
+
+static void a_zombie_counts_as_long_as_it_is_listed(void **state)
+{
+	struct host *h = *state;
+	struct km_signal d = { .type = KMEND_SCHED, .t_ns = h->now_ns };
+
+	d.sched.tgid = 7;
+	d.sched.zombie = 1;
+	feed(h, &d);
+	look(h, true);
+	tick(h);
+	assert_float_equal(get(h, KM_SIG_ZOMBIES)->value, 1, 1e-9);
+	d.sched.tgid = 8;
+	d.sched.zombie = 0;
+	feed(h, &d);
+	look(h, true);
+	tick(h);
+	assert_float_equal(get(h, KM_SIG_ZOMBIES)->value, 0, 1e-9);
 }
 
 static void an_amount_is_told_a_second_with_its_error(void **state)
@@ -232,6 +300,8 @@ int main(void)
 		ROW(a_failed_connect_is_no_reset),
 		ROW(the_memory_of_tasks_is_summed_a_pass),
 		ROW(what_processes_used_is_told_a_second_since_the_last_look),
+		ROW(a_process_that_did_not_run_has_what_it_had),
+		ROW(a_zombie_counts_as_long_as_it_is_listed),
 		ROW(an_amount_is_told_a_second_with_its_error),
 		ROW(a_level_with_a_limit_is_a_series),
 		ROW(silence_is_not_measured_and_then_forgotten),

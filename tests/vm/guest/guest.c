@@ -17,6 +17,7 @@ static const void *wait_from(struct guest *g, uint64_t from_ns, uint16_t type, g
 			if (h->type == type && h->ktime_ns >= from_ns && (!match || match(h, key)))
 				return h;
 		}
+		km_tasks_doubt(g->collect); /* who sleeps is listed as well */
 		if (km_now_ns() > end || km_loop_once(g->loop, 100) < 0)
 			break;
 	}

@@ -62,6 +62,7 @@ lint-json:
 lint-man:
 	$(call say,LINT,"man pages")
 	$(Q)$(if $(LINT_MAN),mandoc -T lint -W warning $(LINT_MAN))
+	$(Q)tools/lint/man
 
 # Help, man page and completion say the same.
 lint-help: $(O)/kmend $(O)/tests/unit/kmend/help

@@ -12,13 +12,14 @@ bench-build:
 	$(Q)$(MAKE) --no-print-directory all $(O)/tests/lib/enclose $(O)/tests/lib/demo_service \
 		$(BENCHES)
 
-## bench: cost for others (paired runs beside an A/A row), idle, restart, series, rules (root)
+## bench: cost for others (paired runs beside an A/A row), idle, restart, series, rules, a back-test (root)
 bench: bench-build
 	$(Q)tests/bench/run $(O) pairs $(BENCH_ROUNDS)
 	$(Q)tests/bench/run $(O) idle $(BENCH_IDLE)
 	$(Q)tests/bench/run $(O) restart $(RESTART_ROUNDS)
 	$(Q)$(O)/tests/bench/series
 	$(Q)$(O)/tests/bench/rules
+	$(Q)$(O)/tests/bench/backtest $(O)/kmend
 
 ## bench-restart: from the death of a supervised command to its replacement's main() (root)
 bench-restart: bench-build

@@ -350,6 +350,8 @@ static const struct {
 	uint16_t type;
 	handler handle;
 } handlers[] = {
+	/* most of a stream first */
+	{ KM_RAW_VALUE, km_entity_value },
 	{ KMEND_SCHED, on_sched },
 	{ KMEND_TASK, on_task },
 	{ KMEND_LISTED, on_listed },
@@ -366,7 +368,6 @@ static const struct {
 	{ KM_RAW_CGROUP, on_cgroup },
 	{ KM_RAW_PROCESS, on_process },
 	{ KM_RAW_OUTCOME, on_outcome },
-	{ KM_RAW_VALUE, km_entity_value },
 	{ KM_RAW_HOST, km_entity_host },
 	{ KM_RAW_HEALTH, km_health_result },
 	{ KM_RAW_ENDPOINT, km_endpoint_route },
@@ -379,14 +380,16 @@ int km_attribute_signal(struct km_attribute *a, const struct km_signal *s, struc
 	struct km_attribute_misc *m = km_attribute_misc(a);
 	uint64_t refused = m->refused;
 	struct km_subject subject = { 0 };
+	size_t i = 0;
 
 	if (s->t_ns > m->now_ns)
 		m->now_ns = s->t_ns;
-	for (size_t i = 0; i < KM_ARRAY_SIZE(handlers); i++)
-		if (handlers[i].type == s->type)
-			handlers[i].handle(a, s, &subject);
+	while (i < KM_ARRAY_SIZE(handlers) && handlers[i].type != s->type)
+		i++;
+	if (i < KM_ARRAY_SIZE(handlers))
+		handlers[i].handle(a, s, &subject);
 	if (subject.service && subject.event == KM_EV_NONE)
-		subject.event = km_service_settle(a, km_service_row(a, subject.service->id));
+		subject.event = km_service_settle(a, (struct km_service_row *)subject.service);
 	*ret = subject;
 	return m->refused > refused ? -ENOSPC : 0;
 }

@@ -98,6 +98,7 @@ struct km_attribute {
 	struct km_table *processes;
 	struct km_table *ended;
 	struct km_table *misc;
+	struct km_attribute_misc *misc_row; /* its one row; NULL: not asked for yet */
 	struct km_table *checks;
 	struct km_table *endpoints;
 	const struct km_config *config; /* the caller's, may be NULL */

@@ -96,11 +96,11 @@ int km_attribute_tables_new(struct km_attribute *a)
  * since km_table_new(). */
 struct km_attribute_misc *km_attribute_misc(struct km_attribute *a)
 {
-	struct km_attribute_misc *m = NULL;
 	uint64_t key = 1;
 
-	km_table_put(a->misc, &key, &m);
-	return m;
+	if (!a->misc_row)
+		km_table_put(a->misc, &key, &a->misc_row);
+	return a->misc_row;
 }
 
 size_t km_attribute_tables(struct km_attribute *a, struct km_table **ret, size_t max)

@@ -119,22 +119,27 @@ static void *row_at(const struct km_table *t, uint32_t slot)
 
 /* Keys are whole 64-bit words; a multiply and a fold for each. Only the index depends on it, never
  * the order of rows. */
-static uint32_t hash_key(const struct km_table *t, const void *key)
+static inline uint64_t hash_word(uint64_t h, const void *word)
+{
+	uint64_t w;
+
+	memcpy(&w, word, sizeof(w));
+	h = (h ^ w) * 0xd6e8feb86659fd93ULL;
+	return h ^ h >> 32;
+}
+
+static inline uint32_t hash_key(const struct km_table *t, const void *key)
 {
 	const unsigned char *p = key;
-	uint64_t h = 0x9e3779b97f4a7c15ULL, w;
-	uint32_t i;
+	uint64_t h = hash_word(0x9e3779b97f4a7c15ULL, p);
 
-	for (i = 0; i < t->opts.key_size; i += 8) {
-		memcpy(&w, p + i, 8);
-		h = (h ^ w) * 0xd6e8feb86659fd93ULL;
-		h ^= h >> 32;
-	}
+	for (uint32_t i = 8; i < t->opts.key_size; i += 8)
+		h = hash_word(h, p + i);
 	return (uint32_t)(h ^ h >> 29);
 }
 
 /* Keys are a few words: a call costs more than the comparison. */
-static bool same_key(const char *row, const char *key, uint32_t size)
+static inline bool same_key(const char *row, const char *key, uint32_t size)
 {
 	uint64_t a, b;
 
@@ -148,7 +153,7 @@ static bool same_key(const char *row, const char *key, uint32_t size)
 }
 
 /* Position in the index of KEY, or of the empty entry where the search for it ended. */
-static uint32_t find(const struct km_table *t, const void *key, uint32_t hash)
+static inline uint32_t find(const struct km_table *t, const void *key, uint32_t hash)
 {
 	uint32_t mask = t->index_size - 1, i = hash & mask;
 
@@ -162,6 +167,7 @@ static uint32_t find(const struct km_table *t, const void *key, uint32_t hash)
 	}
 }
 
+/* The way that nearly every record of a stream takes several times. */
 void *km_table_get(const struct km_table *t, const void *key)
 {
 	const struct entry *e = &t->index[find(t, key, hash_key(t, key))];

@@ -41,7 +41,7 @@ static void fill_in(const struct km_kind *kind, const void *raw, struct km_signa
 {
 	const struct kmend_hdr *hdr = raw;
 
-	memset(ret, 0, sizeof(*ret));
+	memset(ret, 0, offsetof(struct km_signal, fork));
 	ret->type = hdr->type;
 	ret->t_ns = hdr->ktime_ns;
 	ret->cgroup_id = hdr->cgroup_id;

@@ -174,13 +174,14 @@ static int add_rule(struct km_index *x, const struct km_rule *rule, size_t i)
 	return r < 0 ? r : add_remembering(x, rule->unless, i);
 }
 
-int km_index_new(const struct km_rules *rules, struct km_index **ret)
+int km_index_new(const struct km_rules *rules, enum km_entity entity, struct km_index **ret)
 {
 	km_autofree(km_index_freep) struct km_index *x = calloc(1, sizeof(*x));
 	int r = x ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < rules->count && r >= 0; i++)
-		r = add_rule(x, rules->rule[i], i);
+		if (rules->rule[i]->entity == entity)
+			r = add_rule(x, rules->rule[i], i);
 	if (r < 0)
 		return r;
 	if (x->count)

@@ -11,12 +11,12 @@
 
 struct km_index;
 
-/* RULES must outlive it. */
-int km_index_new(const struct km_rules *rules, struct km_index **ret);
+/* Of those of RULES that are about this kind of entity; they must outlive it. */
+int km_index_new(const struct km_rules *rules, enum km_entity entity, struct km_index **ret);
 struct km_index *km_index_free(struct km_index *x);
 KM_DEFINE_FREEP(struct km_index, km_index_free)
 
-/* Sets the bit of each rule one of whose triggers holds, or may. BITS: one for each rule. */
+/* Sets the bit of each rule one of whose triggers holds, or may. BITS: one for each of RULES. */
 void km_index_mark(const struct km_index *x, const struct km_match_input *in, uint64_t *bits);
 
 #endif

@@ -33,8 +33,7 @@ struct km_matcher *km_matcher_free(struct km_matcher *m)
 	if (!m)
 		return NULL;
 	km_memory_done(&m->memory);
-	km_index_free(m->index);
-	km_table_free(m->rounds);
+	km_round_forget(m);
 	free(m);
 	return NULL;
 }

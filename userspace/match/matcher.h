@@ -12,11 +12,14 @@ struct km_matcher {
 	/* Found out anew at any time, so no state: what may speak, and for each service that was
 	 * looked at which rules cover it and of which something is kept. Without them (no memory)
 	 * every rule is looked at. */
-	struct km_index *index;
+	struct km_index *index[KM_ENTITY_MAX]; /* of rules about each kind */
 	struct km_table *rounds;
 	km_match_ear ear; /* NULL: none */
 	void *ear_data;
 };
+
+/* round.c: drops what is no state. */
+void km_round_forget(struct km_matcher *m);
 
 /* One rule on a service that it covers, as km_matcher_rule(); false: nothing is remembered of the
  * two from now on. */

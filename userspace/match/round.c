@@ -23,14 +23,26 @@ static int new_rounds(const struct km_rules *r, struct km_table **ret)
 	return km_table_new(&opts, ret);
 }
 
+void km_round_forget(struct km_matcher *m)
+{
+	for (unsigned int i = 0; i < KM_ENTITY_MAX; i++)
+		m->index[i] = km_index_free(m->index[i]);
+	m->rounds = km_table_free(m->rounds);
+}
+
 void km_matcher_rules_changed(struct km_matcher *m, const struct km_rules *r)
 {
+	int k = 0;
+
 	km_memory_rules_changed(&m->memory, r);
 	m->rules = r;
-	m->index = km_index_free(m->index);
-	m->rounds = km_table_free(m->rounds);
-	if (km_index_new(r, &m->index) >= 0 && new_rounds(r, &m->rounds) < 0)
-		m->index = km_index_free(m->index);
+	km_round_forget(m);
+	for (unsigned int i = 0; i < KM_ENTITY_MAX && k == 0; i++)
+		k = km_index_new(r, (enum km_entity)i, &m->index[i]);
+	if (k == 0)
+		k = new_rounds(r, &m->rounds);
+	if (k < 0)
+		km_round_forget(m);
 }
 
 /* The service's row, or NULL: no room. One that is new has everything still to be looked at. */
@@ -40,7 +52,7 @@ static uint64_t *round_of(struct km_matcher *m, const struct km_match_input *in)
 	uint64_t *row = NULL;
 	int r;
 
-	if (!m->index || m->ear)
+	if (!m->rounds || m->ear)
 		return NULL;
 	r = km_table_put(m->rounds, &in->service->id, &row);
 	if (r == -ENOSPC) {
@@ -111,7 +123,7 @@ int km_matcher_service(struct km_matcher *m, const struct km_match_input *in, km
 
 	if (!row)
 		return whole_round(&round);
-	km_index_mark(m->index, in, may);
+	km_index_mark(m->index[km_service_entity(in->service)], in, may);
 	for (size_t i = 0; i < n && r >= 0; i++)
 		r = short_round(&round, i, row[1 + i] & (may[i] | row[1 + n + i]), &row[1 + n + i]);
 	return r;

@@ -183,7 +183,7 @@ static void expect_end(struct km_pipeline *p, const struct km_decision *d)
  * made. */
 static int drain(struct km_pipeline *p)
 {
-	struct km_decide_world world = world_of(p);
+	struct km_decide_world world;
 	const struct km_decision *d;
 	const struct km_verdict *v;
 	int r = 0;
@@ -199,6 +199,7 @@ static int drain(struct km_pipeline *p)
 		v = km_verify_next(p->verify);
 		if (!v)
 			return 0;
+		world = world_of(p);
 		r = put_out(p, km_attribute_service(p->attribute, v->service_id),
 		            (struct km_output){ .kind = KM_OUT_VERDICT, .verdict = v });
 		if (r == 0)
@@ -208,23 +209,31 @@ static int drain(struct km_pipeline *p)
 	}
 }
 
-static void features_of(struct km_pipeline *p, uint64_t service_id,
-                        const struct km_features *ret[KM_RESOURCE_MAX])
+/* What phases 5, 6 and 9 look at together, of one service. */
+struct look {
+	const struct km_service *service;
+	const struct km_features *features[KM_RESOURCE_MAX];
+};
+
+static struct look look_at(struct km_pipeline *p, const struct km_service *s)
 {
+	struct look look = { .service = s };
+
 	for (unsigned int i = 0; i < KM_RESOURCE_MAX; i++)
-		ret[i] = km_measure_features(p->measure, service_id, (enum km_resource)i);
+		look.features[i] = km_measure_features(p->measure, s->id, (enum km_resource)i);
+	return look;
 }
 
-static int verify_service(struct km_pipeline *p, const struct km_service *s, enum km_event event)
+static int verify_service(struct km_pipeline *p, const struct look *look, enum km_event event)
 {
 	struct km_verify_input in = {
 		.now_ns = p->meta->now_ns,
-		.service = s,
+		.service = look->service,
 		.predict = p->predict,
 		.event = event,
 	};
 
-	features_of(p, s->id, in.features);
+	memcpy(in.features, look->features, sizeof(in.features));
 	return km_verify_service(p->verify, p->set.rules, &in);
 }
 
@@ -243,8 +252,9 @@ static int on_match(void *userdata, const struct km_match *m)
 	return r < 0 ? r : km_decide_keeps(d, m->service_id, m->rule->key);
 }
 
-static int match_service(struct km_pipeline *p, const struct km_service *s, enum km_event event)
+static int match_service(struct km_pipeline *p, const struct look *look, enum km_event event)
 {
+	const struct km_service *s = look->service;
 	struct round round = { p, world_of(p) };
 	struct km_match_input in = {
 		.now_ns = p->meta->now_ns,
@@ -260,7 +270,7 @@ static int match_service(struct km_pipeline *p, const struct km_service *s, enum
 		.userdata = p,
 	};
 
-	features_of(p, s->id, in.features);
+	memcpy(in.features, look->features, sizeof(in.features));
 	return km_matcher_service(p->matcher, &in, on_match, &round);
 }
 
@@ -274,8 +284,9 @@ static void values_of(struct km_pipeline *p, uint64_t service_id, double ret[KM_
 	}
 }
 
-static int predict_service(struct km_pipeline *p, const struct km_service *s)
+static int predict_service(struct km_pipeline *p, const struct look *look)
 {
+	const struct km_service *s = look->service;
 	double values[KM_W_MAX];
 	struct km_predict_input in = {
 		.now_ns = p->meta->now_ns,
@@ -288,7 +299,7 @@ static int predict_service(struct km_pipeline *p, const struct km_service *s)
 	int r;
 
 	values_of(p, s->id, values);
-	features_of(p, s->id, in.features);
+	memcpy(in.features, look->features, sizeof(in.features));
 	r = km_predict_service(p->predict, &in);
 	for (size_t i = 0; r > 0 && (said = km_predict_said(p->predict, i)); i++) {
 		int k = put_out(p, s,
@@ -309,6 +320,7 @@ static bool failed(const struct km_service *s, enum km_event event)
 /* Something happened to S: what it means is settled at once, not at the next tick. */
 static int on_event(struct km_pipeline *p, struct km_service *s, enum km_event event)
 {
+	struct look look;
 	int r;
 
 	if (event == KM_EV_ENDED || event == KM_EV_OOM)
@@ -320,12 +332,13 @@ static int on_event(struct km_pipeline *p, struct km_service *s, enum km_event e
 		if (r < 0)
 			return r;
 	}
-	r = event == KM_EV_ENDED ? predict_service(p, s) : 0;
+	look = look_at(p, s);
+	r = event == KM_EV_ENDED ? predict_service(p, &look) : 0;
 	if (r == 0)
-		r = verify_service(p, s, event);
+		r = verify_service(p, &look, event);
 	if (r >= 0)
 		r = drain(p);
-	return r < 0 ? r : match_service(p, s, event);
+	return r < 0 ? r : match_service(p, &look, event);
 }
 
 static int on_tick(struct km_pipeline *p)
@@ -339,13 +352,15 @@ static int on_tick(struct km_pipeline *p)
 	if (p->meta->lossy_ticks)
 		p->meta->lossy_ticks--;
 	while ((s = km_attribute_next(p->attribute, &slot)) && r >= 0) {
-		r = predict_service(p, s);
+		struct look look = look_at(p, s);
+
+		r = predict_service(p, &look);
 		if (r == 0)
-			r = verify_service(p, s, KM_EV_NONE);
+			r = verify_service(p, &look, KM_EV_NONE);
 		if (r >= 0)
 			r = drain(p);
 		if (r >= 0)
-			r = match_service(p, s, KM_EV_NONE);
+			r = match_service(p, &look, KM_EV_NONE);
 		if (r >= 0)
 			r = drain(p);
 	}
@@ -358,6 +373,7 @@ static int on_outcome(struct km_pipeline *p, const struct km_raw_outcome *o)
 	struct km_decide_world world = world_of(p);
 	const struct km_decision *d;
 	const struct km_service *s;
+	struct look look;
 	int r;
 
 	if (o->state == KM_OUT_ABSENT) {
@@ -374,7 +390,10 @@ static int on_outcome(struct km_pipeline *p, const struct km_raw_outcome *o)
 	                    d->has_forecast ? d->forecast.level : -1.0);
 	s = km_attribute_service(p->attribute, d->service_id);
 	/* It may be over already: what was started ended before its outcome was known. */
-	return r < 0 || !s ? r : verify_service(p, s, KM_EV_NONE);
+	if (r < 0 || !s)
+		return r;
+	look = look_at(p, s);
+	return verify_service(p, &look, KM_EV_NONE);
 }
 
 static int on_text(struct km_pipeline *p, const struct km_raw_text *t)
@@ -420,7 +439,7 @@ static bool lowers_trust(const struct km_raw_value *v)
 
 static int dispatch(struct km_pipeline *p, const struct km_signal *sig)
 {
-	struct km_decide_world world = world_of(p);
+	struct km_decide_world world;
 	int r;
 
 	switch (sig->type) {
@@ -441,6 +460,7 @@ static int dispatch(struct km_pipeline *p, const struct km_signal *sig)
 		p->meta->lossy_ticks = LOSSY_TICKS;
 		return 0;
 	case KM_RAW_COMMAND:
+		world = world_of(p);
 		return km_decide_command(p->decide, &world, &sig->command);
 	case KM_RAW_OPERATOR:
 		if (sig->operator.operation == KM_OP_FORGET)

@@ -117,13 +117,28 @@ static const char *check_records(const struct km_trace_reader *r)
 	return NULL;
 }
 
+/* Without zlib's own checksum, a sixth of the time: the frame's was compared. */
+static bool unpack(struct km_trace_reader *r, const struct km_trace_frame *f)
+{
+	z_stream z = { .next_in = r->packed, .avail_in = f->packed };
+	bool whole;
+
+	if (inflateInit(&z) != Z_OK)
+		return false;
+	inflateValidate(&z, 0);
+	z.next_out = r->plain;
+	z.avail_out = KM_TRACE_FRAME_PLAIN_MAX;
+	whole = inflate(&z, Z_FINISH) == Z_STREAM_END && z.total_out == f->plain;
+	inflateEnd(&z);
+	return whole;
+}
+
 /* 1: a frame is ready; 0: end or damage; negative errno of read(2). */
 static int next_frame(struct km_trace_reader *r)
 {
 	uint64_t start = r->offset;
 	struct km_trace_frame f;
 	const char *bad;
-	uLongf plain;
 	int k = take(r, &f, sizeof(f));
 
 	if (k == 0) {
@@ -144,10 +159,9 @@ static int next_frame(struct km_trace_reader *r)
 		return k;
 	if (crc32(0, r->packed, f.packed) != f.crc)
 		return damaged(r, start, "a frame's checksum differs");
-	plain = KM_TRACE_FRAME_PLAIN_MAX;
-	if (uncompress(r->plain, &plain, r->packed, f.packed) != Z_OK || plain != f.plain)
+	if (!unpack(r, &f))
 		return damaged(r, start, "a frame cannot be unpacked");
-	r->plain_len = plain;
+	r->plain_len = f.plain;
 	r->at = 0;
 	bad = check_records(r);
 	if (bad) {
@@ -156,7 +170,7 @@ static int next_frame(struct km_trace_reader *r)
 	}
 	r->stats.frames++;
 	r->stats.bytes = r->offset;
-	r->stats.plain_bytes += plain;
+	r->stats.plain_bytes += f.plain;
 	return 1;
 }
 

@@ -89,5 +89,7 @@ double km_fuse_p_to_act(const struct km_fuse *f, const struct km_calibration *c,
 
 bool km_fuse_valid(const struct km_fuse *f);
 bool km_calibration_valid(const void *row);
+/* Counts have no time: they are as true after a reboot. */
+bool km_calibration_outlives(void *row, uint64_t now_ns);
 
 #endif

@@ -222,6 +222,18 @@ static const struct km_calibration *learnt(const struct learner *l)
 	return NULL;
 }
 
+/* Before the first failure there is nothing to tell the next boot of. */
+static void what_was_learnt_outlives_the_boot(void **state)
+{
+	struct km_calibration taught, empty = { .key = 1 };
+
+	a_service_about_to_fail_is_said_to_be(state);
+	taught = *learnt(*state);
+	assert_true(km_calibration_outlives(&taught, 1));
+	assert_memory_equal(&taught, learnt(*state), sizeof(taught));
+	assert_false(km_calibration_outlives(&empty, 1));
+}
+
 static void what_was_learnt_is_forgotten_on_demand(void **state)
 {
 	struct learner *l = *state;
@@ -249,6 +261,8 @@ int main(void)
 		                                learner_begin, learner_end),
 		cmocka_unit_test_setup_teardown(what_was_learnt_is_forgotten_on_demand,
 		                                learner_begin, learner_end),
+		cmocka_unit_test_setup_teardown(what_was_learnt_outlives_the_boot, learner_begin,
+		                                learner_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -293,6 +293,9 @@ enum kmend_sum_what {
 	KMEND_SUM_ECONNREFUSED = 25,
 	KMEND_SUM_ETIMEDOUT = 26,
 	KMEND_SUM_EACCES = 27, /* EPERM too */
+	/* per cgroup, while somebody wants to know: */
+	KMEND_SUM_DNS_QUERIES = 32,
+	KMEND_SUM_DNS_FAILURES = 33, /* asked again without an answer, or answered with an error */
 	KMEND_SUM_MAX = 64,
 };
 
@@ -300,6 +303,8 @@ enum kmend_sum_what {
  * system calls are told by their turns. */
 enum kmend_run {
 	KMEND_RUN_IO = 1,
+	KMEND_RUN_DROPS = 2,
+	KMEND_RUN_DEMAND = 3,
 	KMEND_RUN_MAX = 4,
 };
 
@@ -316,6 +321,36 @@ struct kmend_turn {
 	__u32 pad[9]; /* a cache line a CPU */
 };
 _Static_assert(sizeof(struct kmend_turn) == 64, "kmend_turn is shared with the reader");
+
+/* Depth: durations of a few services for as long as somebody wants to know. A cgroup's row
+ * in kmend_watch holds whose they are: 0 nobody's, else number + 1. */
+#define KMEND_LEASES_MAX  8 /* services at a time: more is no suspicion any more, but a survey */
+#define KMEND_WATCHED     1U
+#define KMEND_LEASE_SHIFT 8
+
+enum kmend_hist_what {
+	KMEND_HIST_NONE = 0,
+	KMEND_HIST_READ = 1, /* families of system calls that may block */
+	KMEND_HIST_WRITE = 2,
+	KMEND_HIST_FSYNC = 3,
+	KMEND_HIST_FUTEX = 4,
+	KMEND_HIST_CONNECT = 5,
+	KMEND_HIST_ACCEPT = 6,
+	KMEND_HIST_RUN_QUEUE = 7, /* ready to run, until on a CPU */
+	KMEND_HIST_DNS = 8,       /* asked, until the answer is read */
+	KMEND_HIST_MAX = 9,
+};
+
+/* Four buckets for each doubling from 128 ns to 34 s: a fifth of a value wide. The first holds all
+ * that is shorter, the last all that is longer. */
+#define KMEND_BUCKET_FIRST 7
+#define KMEND_BUCKETS      (4 * 28 + 2)
+
+struct kmend_hist {
+	__u32 bucket[KMEND_BUCKETS];
+};
+
+#define KMEND_SYSCALLS_MAX 512 /* numbers, a power of two; a byte each says the family */
 
 struct kmend_sum_key {
 	__u64 id; /* cgroup; (major << 32 | minor) */

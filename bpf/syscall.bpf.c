@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* System calls of watched cgroups: how many, and how many failed for want of something. Attached
  * for short windows only: any hook there costs each call of each process about 100 ns. */
+#include "lib/call.bpf.h"
 #include "lib/emit.bpf.h"
 #include "lib/sum.bpf.h"
-#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -25,19 +25,14 @@ enum {
 
 #if defined(__TARGET_ARCH_x86)
 enum { NR_CLONE = 56, NR_FORK = 57, NR_VFORK = 58, NR_CLONE3 = 435 };
-#define SYSCALL_NUMBER(regs) BPF_CORE_READ(regs, orig_ax)
 #elif defined(__TARGET_ARCH_arm64)
 enum { NR_CLONE = 220, NR_FORK = 220, NR_VFORK = 220, NR_CLONE3 = 435 };
-struct pt_regs___number {
-	int syscallno;
-} __attribute__((preserve_access_index));
-#define SYSCALL_NUMBER(regs) BPF_CORE_READ((struct pt_regs___number *)(regs), syscallno)
 #endif
 
 /* EAGAIN is everyday for who does not block; from fork it means no more tasks. */
 static __always_inline __u32 of_again(struct pt_regs *regs)
 {
-	int nr = SYSCALL_NUMBER(regs);
+	int nr = call_number(regs);
 
 	if (nr == NR_CLONE || nr == NR_FORK || nr == NR_VFORK || nr == NR_CLONE3)
 		return KMEND_SUM_FORK_EAGAIN;

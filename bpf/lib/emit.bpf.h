@@ -28,7 +28,7 @@ struct {
 	__type(value, struct kmend_count);
 } kmend_counts SEC(".maps");
 
-/* Cgroups whose processes wake the daemon at once. */
+/* Cgroups whose processes wake the daemon at once: KMEND_WATCHED and whose durations are wanted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, KMEND_WATCH_MAX);

@@ -56,7 +56,26 @@ static void a_recorded_trace_gives_the_same_decision_again(void **state)
 	assert_non_null(strstr(text, "\"keep\""));
 }
 
-static void signals_of_one_service_are_told_as_they_come(void **state)
+/* For as long as asked. Packets are rare here: the budget is no matter. */
+static void look_closely(void)
+{
+	struct test_child deep;
+
+	assert_int_equal(KMEND_SPAWN(&deep, "signal", "watch", "keeper", "dns", "--for", "2s"), 0);
+	assert_int_equal(test_read(&deep, "state=granted", text, sizeof(text), READY_MS), 0);
+	assert_int_equal(KMEND("-j", "signal", "list"), 0);
+	assert_non_null(strstr(text, "\"on_for\":\"keeper\""));
+	assert_int_equal(test_read(&deep, NULL, text, sizeof(text), READY_MS), 0);
+	assert_non_null(strstr(text, "state=ended"));
+	assert_null(strstr(text, "type=level"));
+	assert_int_equal(test_wait(&deep), 0);
+	assert_int_equal(KMEND("-j", "signal", "list"), 0);
+	assert_null(strstr(text, "\"on_for\":\"keeper\""));
+	assert_int_equal(KMEND("-j", "audit", "list"), 0);
+	assert_non_null(strstr(text, "looked closely at keeper"));
+}
+
+static void signals_of_one_service_are_told_as_they_come_and_closely_if_asked(void **state)
 {
 	struct test_child c, one, all;
 
@@ -65,6 +84,7 @@ static void signals_of_one_service_are_told_as_they_come(void **state)
 	assert_true(await_process("demo_service", 0) > 0);
 	assert_int_equal(KMEND_SPAWN(&one, "signal", "watch", "--service", "keeper"), 0);
 	assert_int_equal(KMEND_SPAWN(&all, "signal", "watch"), 0);
+	look_closely();
 	assert_int_equal(test_read(&one, "type=level", text, sizeof(text), READY_MS), 0);
 	assert_int_equal(test_read(&all, "comm=enclose", text, sizeof(text), READY_MS), 0);
 	kill_keeper();
@@ -181,7 +201,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_recorded_trace_gives_the_same_decision_again),
-		cmocka_unit_test(signals_of_one_service_are_told_as_they_come),
+		cmocka_unit_test(signals_of_one_service_are_told_as_they_come_and_closely_if_asked),
 		cmocka_unit_test(a_service_that_is_not_there_is_not_watched),
 		cmocka_unit_test(each_stream_over_the_limit_is_refused_and_a_closed_one_makes_room),
 		cmocka_unit_test(programs_and_signals_are_listed_with_their_hooks),

@@ -71,14 +71,27 @@ static int print_item(void *userdata, const struct km_json *item)
 
 static int watch(struct km_cli *cli, int argc, char **argv)
 {
-	struct km_word words[] = { { .name = "--service" }, { 0 } };
+	struct km_word words[] = { { .name = "service" },
+		                   { .name = "signal" },
+		                   { .name = "--for" },
+		                   { .name = "--service", .local = true },
+		                   { 0 } };
 	km_autoclose int stop = -1;
+	bool deep;
 	sigset_t set;
 	int r;
 
 	r = km_words(cli, argc, argv, words);
 	if (r)
 		return r;
+	/* Without a name that comes first, only what is there anyway. */
+	deep = km_word(words, "service") != NULL;
+	if (!deep) {
+		if (km_word(words, "--for"))
+			return km_say(cli, KM_EXIT_USAGE, "name the service to look at closely",
+			              "--for is of no use here");
+		words[0].value = km_word(words, "--service");
+	}
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
@@ -88,7 +101,7 @@ static int watch(struct km_cli *cli, int argc, char **argv)
 		return km_say(cli, KM_EXIT_FAILED, NULL, "signalfd: %s", strerror(errno));
 	return km_request(cli,
 	                  &(struct km_request_opts){ .object = "signal",
-	                                             .command = "watch",
+	                                             .command = deep ? "lease" : "watch",
 	                                             .words = words,
 	                                             .item = print_item,
 	                                             .userdata = cli,
@@ -99,6 +112,7 @@ static int watch(struct km_cli *cli, int argc, char **argv)
 
 const struct km_cmd km_signal_cmds[] = {
 	{ "list", list, "", "each signal: source, unit, records, why not" },
-	{ "watch", watch, "[--service NAME]", "signals as they come, a line each, until ^C" },
+	{ "watch", watch, "[SERVICE [SIGNAL] [--for DURATION]] [--service NAME]",
+	  "signals as they come, until ^C; SERVICE closely (root)" },
 	{ 0 },
 };

@@ -20,30 +20,35 @@ const char *const km_tier_names[KM_TIER_MAX + 1] = {
 	[KM_TIER_DEMAND] = "on demand",
 };
 
-#define SERVICE     (1U << KM_ENTITY_SERVICE)
-#define ENDPOINT    (1U << KM_ENTITY_ENDPOINT)
-#define DEVICE      (1U << KM_ENTITY_DEVICE)
-#define FILESYSTEM  (1U << KM_ENTITY_FILESYSTEM)
-#define HOST        (1U << KM_ENTITY_HOST)
+const char *const km_depth_names[KM_DEPTHS + 1] = { "calls", "latency", "run_queue", "dns" };
 
-#define ALWAYS      KM_TIER_ALWAYS
-#define DUTY        KM_TIER_DUTY
-#define NONE        KM_RESOURCE_NONE
+#define SERVICE      (1U << KM_ENTITY_SERVICE)
+#define ENDPOINT     (1U << KM_ENTITY_ENDPOINT)
+#define DEVICE       (1U << KM_ENTITY_DEVICE)
+#define FILESYSTEM   (1U << KM_ENTITY_FILESYSTEM)
+#define HOST         (1U << KM_ENTITY_HOST)
 
-#define EVENT       KM_SHAPE_EVENT
-#define COUNTER     KM_SHAPE_COUNTER
-#define LEVEL       KM_SHAPE_LEVEL
-#define HISTOGRAM   KM_SHAPE_HISTOGRAM
+#define ALWAYS       KM_TIER_ALWAYS
+#define DUTY         KM_TIER_DUTY
+#define DEMAND       KM_TIER_DEMAND
+#define NONE         KM_RESOURCE_NONE
 
-#define TRACE(name) "tp_btf/" name
-#define TASK_COST   "0.4 us a process with all of its kind, 1.7 us with cold caches"
-#define SCHED_COST  "0.3 us a process of a watched service with all of its kind"
-#define CGROUP_COST "3 us a file"
-#define CALLS_COST  "0.1 us each system call of the host, in a window"
-#define HOST_COST   "a file a pass"
-#define PSI_COST    "a file a pass; 3 us a cgroup in four passes while the host has some"
-#define FS_COST     "1 us a filesystem"
-#define VMSTAT_COST "40 us in four passes"
+#define EVENT        KM_SHAPE_EVENT
+#define COUNTER      KM_SHAPE_COUNTER
+#define LEVEL        KM_SHAPE_LEVEL
+#define HISTOGRAM    KM_SHAPE_HISTOGRAM
+
+#define TRACE(name)  "tp_btf/" name
+#define TASK_COST    "0.4 us a process with all of its kind, 1.7 us with cold caches"
+#define SCHED_COST   "0.3 us a process of a watched service with all of its kind"
+#define CGROUP_COST  "3 us a file"
+#define CALLS_COST   "0.1 us each system call of the host, in a window"
+#define HOST_COST    "a file a pass"
+#define PSI_COST     "a file a pass; 3 us a cgroup in four passes while the host has some"
+#define FS_COST      "1 us a filesystem"
+#define VMSTAT_COST  "40 us in four passes"
+#define LATENCY_COST "0.25 us each system call of the host, while asked for"
+#define DNS_COST     "0.1 us each packet of the host, while asked for"
 
 /* clang-format off */
 const struct km_catalogue_row km_catalogue[KM_SIG_MAX] = {
@@ -290,6 +295,39 @@ const struct km_catalogue_row km_catalogue[KM_SIG_MAX] = {
 	[KM_SIG_RECORDS_LOST] = { "kmend.records_lost", "1/s", HOST, EVENT, ALWAYS, NONE,
 		"counts beside the rings", "none", "5.10",
 		"a ring was full: what is known has holes" },
+	[KM_SIG_LATENCY_READ] = { "syscall.latency.read", "us", SERVICE, HISTOGRAM, DEMAND, NONE,
+		TRACE("sys_enter, sys_exit"), LATENCY_COST, "5.11",
+		"read, pread, recv and the like: storage or peers that are slow" },
+	[KM_SIG_LATENCY_WRITE] = { "syscall.latency.write", "us", SERVICE, HISTOGRAM, DEMAND, NONE,
+		TRACE("sys_enter, sys_exit"), LATENCY_COST, "5.11",
+		"write, pwrite, send and the like: a full pipe, a slow disk, a peer that does not read" },
+	[KM_SIG_LATENCY_FSYNC] = { "syscall.latency.fsync", "us", SERVICE, HISTOGRAM, DEMAND, NONE,
+		TRACE("sys_enter, sys_exit"), LATENCY_COST, "5.11",
+		"fsync and the like: the device is overloaded or dying" },
+	[KM_SIG_LATENCY_FUTEX] = { "syscall.latency.futex", "us", SERVICE, HISTOGRAM, DEMAND, NONE,
+		TRACE("sys_enter, sys_exit"), LATENCY_COST, "5.11",
+		"waits for locks, and of threads without work" },
+	[KM_SIG_LATENCY_CONNECT] = { "syscall.latency.connect", "us", SERVICE, HISTOGRAM, DEMAND, NONE,
+		TRACE("sys_enter, sys_exit"), LATENCY_COST, "5.11",
+		"waits for a dependency to take a connection" },
+	[KM_SIG_LATENCY_ACCEPT] = { "syscall.latency.accept", "us", SERVICE, HISTOGRAM, DEMAND, NONE,
+		TRACE("sys_enter, sys_exit"), LATENCY_COST, "5.11",
+		"waits for callers: long is idle" },
+	[KM_SIG_RUN_QUEUE] = { "sched.run_queue", "us", SERVICE, HISTOGRAM, DEMAND, NONE,
+		TRACE("sched_switch"), "0.15 us each switch of the host, while asked for", "5.10",
+		"how long it is ready without a CPU, each time: starved in bursts" },
+	[KM_SIG_DNS_QUERIES] = { "dns.queries", "1/s", SERVICE, COUNTER, DEMAND, NONE,
+		TRACE("net_dev_queue"), DNS_COST, "5.10",
+		"names asked for over UDP: many are no cache, or a loop" },
+	[KM_SIG_DNS_FAILURES] = { "dns.failures", "1/s", SERVICE, COUNTER, DEMAND, NONE,
+		TRACE("net_dev_queue, netif_receive_skb"), DNS_COST, "5.10",
+		"name servers that answer with an error, or not at all" },
+	[KM_SIG_DNS_LATENCY] = { "dns.latency", "us", SERVICE, HISTOGRAM, DEMAND, NONE,
+		TRACE("net_dev_queue, netif_receive_skb"), DNS_COST, "5.10",
+		"from the question to the answer: every connection by name waits for it" },
+	[KM_SIG_DEMAND_COST] = { "kmend.demand_cost", "ppm", HOST, LEVEL, DEMAND, NONE,
+		"counts of runs, calibrated", "none", "5.10",
+		"what is looked at because somebody asked costs of all CPUs" },
 };
 /* clang-format on */
 
@@ -300,6 +338,24 @@ enum km_sig km_catalogue_find(const char *name)
 	while (i < KM_SIG_MAX && strcmp(km_catalogue[i].name, name) != 0)
 		i++;
 	return i;
+}
+
+uint32_t km_catalogue_depth(enum km_sig sig)
+{
+	static const struct {
+		enum km_sig from, to;
+		enum km_depth depth;
+	} rows[] = {
+		{ KM_SIG_SYSCALL_CALLS, KM_SIG_SYSCALL_EACCES, KM_DEPTH_CALLS },
+		{ KM_SIG_LATENCY_READ, KM_SIG_LATENCY_ACCEPT, KM_DEPTH_LATENCY },
+		{ KM_SIG_RUN_QUEUE, KM_SIG_RUN_QUEUE, KM_DEPTH_RUN_QUEUE },
+		{ KM_SIG_DNS_QUERIES, KM_SIG_DNS_LATENCY, KM_DEPTH_DNS },
+	};
+
+	for (size_t i = 0; i < KM_ARRAY_SIZE(rows); i++)
+		if (sig >= rows[i].from && sig <= rows[i].to)
+			return rows[i].depth;
+	return 0;
 }
 
 enum km_sig km_catalogue_of(enum km_resource r)

@@ -121,8 +121,31 @@ enum km_sig {
 	KM_SIG_CANARY = 78,
 	KM_SIG_LINKS_LOST = 79,
 	KM_SIG_RECORDS_LOST = 80,
+	KM_SIG_LATENCY_READ = 81,
+	KM_SIG_LATENCY_WRITE = 82,
+	KM_SIG_LATENCY_FSYNC = 83,
+	KM_SIG_LATENCY_FUTEX = 84,
+	KM_SIG_LATENCY_CONNECT = 85,
+	KM_SIG_LATENCY_ACCEPT = 86,
+	KM_SIG_RUN_QUEUE = 87,
+	KM_SIG_DNS_QUERIES = 88,
+	KM_SIG_DNS_FAILURES = 89,
+	KM_SIG_DNS_LATENCY = 90,
+	KM_SIG_DEMAND_COST = 91,
 	KM_SIG_MAX
 };
+
+/* What is looked at together, of one service, when somebody asks. */
+enum km_depth {
+	KM_DEPTH_CALLS = 1 << 0,     /* its system calls and their errors, each of them */
+	KM_DEPTH_LATENCY = 1 << 1,   /* how long those take that may block */
+	KM_DEPTH_RUN_QUEUE = 1 << 2, /* how long it waits for a CPU, each time */
+	KM_DEPTH_DNS = 1 << 3,       /* name resolution */
+};
+#define KM_DEPTHS    4
+#define KM_DEPTH_ALL ((1U << KM_DEPTHS) - 1)
+
+extern const char *const km_depth_names[KM_DEPTHS + 1]; /* by bit */
 
 #define KM_RESOURCE_NONE KM_RESOURCE_MAX
 
@@ -143,6 +166,8 @@ extern const struct km_catalogue_row km_catalogue[KM_SIG_MAX];
 
 /* By the name people write; KM_SIG_MAX: there is none. */
 enum km_sig km_catalogue_find(const char *name);
+/* What must be looked at for it, an enum km_depth; 0: that is no matter of asking. */
+uint32_t km_catalogue_depth(enum km_sig sig);
 /* The signal that feeds resource R. */
 enum km_sig km_catalogue_of(enum km_resource r);
 

@@ -24,6 +24,10 @@ enum km_map {
 	KM_MAP_FOLLOWED,
 	KM_MAP_UNTOLD,
 	KM_MAP_PASS,
+	KM_MAP_HISTS,
+	KM_MAP_FAMILIES,
+	KM_MAP_STINTS,
+	KM_MAP_ASKED,
 	KM_MAP_WHERE,
 	KM_MAP_MAX
 };
@@ -50,6 +54,11 @@ enum km_prog_id {
 	KM_PROG_IO_ERROR,
 	KM_PROG_CALLS,
 	KM_PROG_IO,
+	KM_PROG_ENTER,
+	KM_PROG_LEAVE,
+	KM_PROG_SWITCH,
+	KM_PROG_DNS_ASK,
+	KM_PROG_DNS_HEAR,
 	KM_PROG_WHERE,
 	KM_PROG_CANARY,
 	KM_PROG_MAX
@@ -61,6 +70,8 @@ enum km_family {
 	KM_FAMILY_NET,
 	KM_FAMILY_BLOCK,
 	KM_FAMILY_SYSCALL,
+	KM_FAMILY_LATENCY,
+	KM_FAMILY_DEMAND,
 	KM_FAMILY_SNAPSHOT,
 	KM_FAMILY_PROBE,
 	KM_FAMILY_MAX
@@ -70,7 +81,7 @@ enum km_attach {
 	KM_ATTACH_TRACE,
 	KM_ATTACH_ITER,
 	KM_ATTACH_NONE,
-	KM_ATTACH_WINDOW, /* like a trace, by duty.c */
+	KM_ATTACH_WINDOW, /* like a trace, by duty.c or demand.c, now and then */
 };
 
 struct km_prog_def {

@@ -4,6 +4,8 @@
 
 #include "collect/bpf.h"
 #include "bpf/block.skel.h"
+#include "bpf/demand.skel.h"
+#include "bpf/latency.skel.h"
 #include "bpf/mem.skel.h"
 #include "bpf/net.skel.h"
 #include "bpf/probe.skel.h"
@@ -55,6 +57,16 @@ const struct km_prog_def km_prog_defs[KM_PROG_MAX] = {
 		TRACE("sys_exit"), KMEND_NONE },
 	[KM_PROG_IO]         = { "km_io",         KM_FAMILY_BLOCK,    KM_ATTACH_WINDOW,
 		TRACE("block_rq_complete"), KMEND_NONE },
+	[KM_PROG_ENTER]      = { "km_enter",      KM_FAMILY_LATENCY,  KM_ATTACH_WINDOW,
+		TRACE("sys_enter"), KMEND_NONE },
+	[KM_PROG_LEAVE]      = { "km_leave",      KM_FAMILY_LATENCY,  KM_ATTACH_WINDOW,
+		TRACE("sys_exit"), KMEND_NONE },
+	[KM_PROG_SWITCH]     = { "km_switch",     KM_FAMILY_DEMAND,   KM_ATTACH_WINDOW,
+		TRACE("sched_switch"), KMEND_NONE },
+	[KM_PROG_DNS_ASK]    = { "km_dns_ask",    KM_FAMILY_DEMAND,   KM_ATTACH_WINDOW,
+		TRACE("net_dev_queue"), KMEND_NONE },
+	[KM_PROG_DNS_HEAR]   = { "km_dns_hear",   KM_FAMILY_DEMAND,   KM_ATTACH_WINDOW,
+		TRACE("netif_receive_skb"), KMEND_NONE },
 	[KM_PROG_WHERE]      = { "km_where",      KM_FAMILY_PROBE,    KM_ATTACH_NONE,
 		"run once", KMEND_NONE },
 	[KM_PROG_CANARY]     = { "km_canary",     KM_FAMILY_PROBE,    KM_ATTACH_NONE,
@@ -92,11 +104,20 @@ const struct km_map_def km_map_defs[KM_MAP_MAX] = {
 		4, sizeof(struct kmend_turn) * KMEND_TURNS_MAX, 1, 0 },
 	[KM_MAP_PASS]    = { "kmend_pass",    "array",   BPF_MAP_TYPE_ARRAY,
 		4, sizeof(struct kmend_pass), 1, 0 },
+	[KM_MAP_HISTS]   = { "kmend_hists",   "array",   BPF_MAP_TYPE_ARRAY,
+		4, sizeof(struct kmend_hist), KMEND_LEASES_MAX * KMEND_HIST_MAX, 0 },
+	[KM_MAP_FAMILIES] = { "kmend_families", "array", BPF_MAP_TYPE_ARRAY,
+		4, KMEND_SYSCALLS_MAX, 1, 0 },
+	[KM_MAP_ASKED]   = { "kmend_asked",   "lru_hash", BPF_MAP_TYPE_LRU_HASH,
+		4, 16, KMEND_STARTS_MAX, 0 },
+	[KM_MAP_STINTS]  = { "kmend_stints",  "lru_hash", BPF_MAP_TYPE_LRU_HASH,
+		4, 16, KMEND_STARTS_MAX, 0 },
 };
 /* clang-format on */
 
-const char *const km_family_names[KM_FAMILY_MAX] = { "proc",    "mem",      "net",  "block",
-	                                             "syscall", "snapshot", "probe" };
+const char *const km_family_names[KM_FAMILY_MAX] = { "proc",   "mem",      "net",
+	                                             "block",  "syscall",  "latency",
+	                                             "demand", "snapshot", "probe" };
 
 const char *const km_prog_state_names[KM_PROG_STATE_MAX + 1] = { "absent", "failed",   "unused",
 	                                                         "ready",  "attached", NULL };
@@ -109,6 +130,8 @@ struct km_span km_family_elf(enum km_family family)
 		[KM_FAMILY_NET] = net_bpf__elf_bytes,
 		[KM_FAMILY_BLOCK] = block_bpf__elf_bytes,
 		[KM_FAMILY_SYSCALL] = syscall_bpf__elf_bytes,
+		[KM_FAMILY_LATENCY] = latency_bpf__elf_bytes,
+		[KM_FAMILY_DEMAND] = demand_bpf__elf_bytes,
 		[KM_FAMILY_SNAPSHOT] = snapshot_bpf__elf_bytes,
 		[KM_FAMILY_PROBE] = probe_bpf__elf_bytes,
 	};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What this kernel has to attach to, and why something could not be loaded. */
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
 #include <fcntl.h>
 #include <stdio.h>
 
@@ -39,6 +40,11 @@ static bool victim_is_task(const struct btf *btf, const struct btf_type *proto)
 	return arg && btf_is_ptr(arg);
 }
 
+static bool has_task_storage(void)
+{
+	return libbpf_probe_bpf_map_type(BPF_MAP_TYPE_TASK_STORAGE, NULL) == 1;
+}
+
 static bool has_hook(struct km_bpf *b, const struct btf *btf, int id)
 {
 	const struct km_prog_def *d = &km_prog_defs[id];
@@ -62,6 +68,11 @@ static bool has_hook(struct km_bpf *b, const struct btf *btf, int id)
 		snprintf(p->reason, sizeof(p->reason),
 		         "this kernel has no tracepoint %s with type information",
 		         d->hook + strlen(TRACE_PREFIX));
+		return false;
+	}
+	if (d->family == KM_FAMILY_LATENCY && !has_task_storage()) {
+		km_copy(p->reason, sizeof(p->reason),
+		        "this kernel keeps nothing with tasks: that is from 5.11 on");
 		return false;
 	}
 	if (id != KM_PROG_OOM && id != KM_PROG_OOM_PID && id != KM_PROG_OOM_KILL)

@@ -154,6 +154,16 @@ int km_cgroups_watch(struct km_cgroups *g, uint64_t id, bool on)
 	return 0;
 }
 
+void km_cgroups_remark(struct km_cgroups *g, uint64_t id)
+{
+	const struct row *row = km_table_get(g->rows, &id), *other;
+	uint32_t slot = 0;
+
+	while (row && (other = km_table_next(g->rows, &slot)))
+		if (other->flags & WATCHED && (other == row || below(other->path, row->path)))
+			g->ops.watch(g->ops.userdata, other->id, true);
+}
+
 static int drop(struct km_cgroups *g, struct row *row)
 {
 	km_autofree_char char *path = row->path;

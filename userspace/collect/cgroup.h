@@ -43,6 +43,9 @@ uint64_t km_cgroups_refused(const struct km_cgroups *g);
 /* Watches the cgroup and what is or will be below it (the root: only itself). -ENOENT. */
 int km_cgroups_watch(struct km_cgroups *g, uint64_t id, bool on);
 
+/* Tells the watch callback once more of ID and of all below it that are watched. */
+void km_cgroups_remark(struct km_cgroups *g, uint64_t id);
+
 /* Where the hierarchies are mounted; empty: nowhere. */
 struct km_cgroup_mounts {
 	char unified[KM_PATH_MAX];

@@ -61,11 +61,11 @@ static void on_watch(void *userdata, uint64_t id, bool on)
 {
 	struct km_collect *c = userdata;
 	int fd = c->bpf.maps[KM_MAP_WATCH];
-	uint32_t one = 1;
+	uint32_t mark = km_demand_mark(c, on ? km_cgroups_path(c->cgroups, id) : NULL);
 
 	/* A full map: its ends come with the bulk ring, 1 s later. */
 	if (fd >= 0 && on)
-		bpf_map_update_elem(fd, &id, &one, BPF_ANY);
+		bpf_map_update_elem(fd, &id, &mark, BPF_ANY);
 	else if (fd >= 0)
 		bpf_map_delete_elem(fd, &id);
 }
@@ -145,6 +145,8 @@ static int open_all(struct km_collect *c)
 		r = km_sockets_open(c);
 	if (r == 0)
 		r = km_duty_open(c);
+	if (r == 0)
+		r = km_demand_open(c);
 	if (r == 0)
 		r = km_scan(c);
 	return r;
@@ -244,10 +246,10 @@ static int look_at_cgroups(struct km_collect *c)
 
 /* The order of a sampling pass: what happened, then what is, then "that was all". */
 static int (*const steps[])(struct km_collect *) = {
-	km_honesty_step, km_rings_drain,      look_at_cgroups,  km_clock_emit,
-	km_tasks_step,   emit_levels,         km_host_emit,     km_limits_emit,
-	km_rooms_emit,   km_suffering_emit,   km_pidfiles_emit, km_sockets_step,
-	km_sums_emit,    km_retransmits_emit, km_losses_emit,   emit_tick,
+	km_honesty_step,  km_rings_drain,  look_at_cgroups, km_clock_emit,  km_tasks_step,
+	emit_levels,      km_host_emit,    km_limits_emit,  km_rooms_emit,  km_suffering_emit,
+	km_pidfiles_emit, km_sockets_step, km_sums_emit,    km_demand_step, km_retransmits_emit,
+	km_losses_emit,   emit_tick,
 };
 
 static int on_pass(void *userdata, int fd, uint32_t events)
@@ -343,7 +345,9 @@ int km_collect_start(struct km_collect *c, struct km_loop *loop, km_collect_sink
 		r = first[i](c);
 	if (r == 0)
 		r = add_timers(c);
-	return r ? r : km_duty_start(c);
+	if (r == 0)
+		r = km_duty_start(c);
+	return r ? r : km_demand_start(c);
 }
 
 static void leave_loop(struct km_collect *c)
@@ -383,6 +387,7 @@ struct km_collect *km_collect_stop(struct km_collect *c, bool unpin)
 	km_scan_free(c);
 	km_rooms_close(c);
 	km_host_close(c);
+	km_demand_close(c);
 	km_duty_close(c);
 	km_suffering_free(c);
 	free(c->pidfiles);

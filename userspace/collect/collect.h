@@ -61,6 +61,23 @@ int km_collect_watch(struct km_collect *c, uint64_t cgroup_id, bool on);
 /* Connections to the endpoints in CONFIG, and to their standbys, are told of at once from now on;
  * those of the configuration that it was prepared with are from its start. */
 void km_collect_follow(struct km_collect *c, const struct km_config *config);
+/* Depth: a service is looked at closely for as long as somebody wants to know. Said as KM_RAW_LEASE
+ * soon after; until_ns is boot time. OWNER is whoever may end it; 0: suspicion, one a service. */
+struct km_lease_ask {
+	const char *service;
+	uint64_t cgroup_id;
+	uint64_t owner;
+	uint64_t until_ns;
+	uint32_t depths; /* enum km_depth */
+};
+
+/* Of one owner and service a new one replaces the old. Refused, with the reason in WHY: -EDQUOT the
+ * budget, -ENOSPC too many, -ENOENT no cgroup, -EOPNOTSUPP this kernel. */
+int km_collect_lease(struct km_collect *c, const struct km_lease_ask *ask, char *why, size_t size);
+bool km_collect_leased(const struct km_collect *c, uint64_t owner);
+/* All of OWNER's, at once. */
+void km_collect_unlease(struct km_collect *c, uint64_t owner);
+
 /* Boot time of the tick wanted by phase 7 between two samples; 0: none. Emits a KM_RAW_TICK then.
  */
 void km_collect_want_tick(struct km_collect *c, uint64_t at_ns);
@@ -74,6 +91,8 @@ struct km_source {
 	const char *hook; /* as it is collected here */
 	bool available;
 	bool off;                 /* not available because nobody wants it */
+	char held[KM_NAME_MAX];   /* services of which it is on all the time now; empty: none */
+	char refused[128];        /* why it was refused lately; empty: it was not */
 	char reason[KM_NAME_MAX]; /* why not, and the remedy */
 	uint64_t records;         /* delivered */
 };

@@ -31,6 +31,8 @@ static const enum km_prog_id windowed[] = { KM_PROG_CALLS, KM_PROG_IO };
 
 struct km_duty {
 	uint64_t budget_ppm;
+	double taken_ppm;         /* of it, by what is on demand */
+	bool held;                /* system calls are, by that */
 	uint64_t period_ns;       /* the shortest, as the budget allows */
 	uint64_t next_ns;         /* from the end of the last window to the next one */
 	uint64_t window_ns;       /* of the next one */
@@ -81,6 +83,8 @@ static void attach(struct km_collect *c)
 	for (size_t i = 0; i < KM_ARRAY_SIZE(windowed); i++) {
 		struct km_prog *p = &c->bpf.progs[windowed[i]];
 
+		if (c->duty->held && windowed[i] == KM_PROG_CALLS)
+			continue;
 		if (p->prog_fd >= 0 && p->link_fd < 0)
 			p->link_fd = km_bpf_attach(&km_prog_defs[windowed[i]], p->prog_fd);
 	}
@@ -89,7 +93,8 @@ static void attach(struct km_collect *c)
 static void detach(struct km_collect *c)
 {
 	for (size_t i = 0; i < KM_ARRAY_SIZE(windowed); i++)
-		km_close(&c->bpf.progs[windowed[i]].link_fd);
+		if (!c->duty->held || windowed[i] != KM_PROG_CALLS)
+			km_close(&c->bpf.progs[windowed[i]].link_fd);
 }
 
 void km_duty_close(struct km_collect *c)
@@ -104,7 +109,7 @@ void km_duty_close(struct km_collect *c)
 }
 
 /* System calls that ran into the hook; what the last turn of each CPU has so far included. */
-static uint64_t count_calls(const struct km_collect *c)
+uint64_t km_duty_calls(const struct km_collect *c)
 {
 	struct kmend_turn *turns = c->duty->turns;
 	uint32_t key = 0;
@@ -118,18 +123,24 @@ static uint64_t count_calls(const struct km_collect *c)
 	return sum;
 }
 
-/* Runs of all programs on all CPUs so far. */
+uint64_t km_duty_runs(const struct km_collect *c, enum kmend_run run)
+{
+	uint64_t *on = c->duty->on_cpu, sum = 0;
+	uint32_t key = run;
+
+	if (bpf_map_lookup_elem(c->bpf.maps[KM_MAP_RUNS], &key, on) < 0)
+		return 0;
+	for (uint32_t cpu = 0; cpu < c->duty->cpus; cpu++)
+		sum += on[cpu];
+	return sum;
+}
+
+/* Runs in windows, of all programs so far. */
 static uint64_t count_runs(const struct km_collect *c)
 {
-	uint64_t *on = c->duty->on_cpu, sum = count_calls(c);
+	uint64_t n = km_duty_runs(c, KMEND_RUN_IO) + km_duty_runs(c, KMEND_RUN_DROPS);
 
-	for (uint32_t key = 0; key < KMEND_RUN_MAX; key++) {
-		if (bpf_map_lookup_elem(c->bpf.maps[KM_MAP_RUNS], &key, on) < 0)
-			continue;
-		for (uint32_t cpu = 0; cpu < c->duty->cpus; cpu++)
-			sum += on[cpu];
-	}
-	return sum;
+	return c->duty->held ? n : n + km_duty_calls(c);
 }
 
 static uint64_t time_calls(void)
@@ -179,13 +190,14 @@ uint64_t km_duty_next(uint64_t window_ns, double cost_ppm, double budget_ppm, ui
 /* First shorter windows, then rarer ones. */
 static void adapt(struct km_duty *d, double cost_ppm)
 {
+	double budget = (double)d->budget_ppm - d->taken_ppm;
 	bool shortest = d->window_ns <= WINDOW_MIN_NS;
 
-	if (shortest && cost_ppm > (double)d->budget_ppm && d->period_ns < PERIOD_MAX_NS)
+	if (shortest && cost_ppm > budget && d->period_ns < PERIOD_MAX_NS)
 		d->period_ns *= 2;
-	else if (cost_ppm < (double)d->budget_ppm / 4 && d->period_ns > PERIOD_NS)
+	else if (cost_ppm < budget / 4 && d->period_ns > PERIOD_NS)
 		d->period_ns /= 2;
-	d->window_ns = km_duty_next(d->window_ns, cost_ppm, (double)d->budget_ppm,
+	d->window_ns = km_duty_next(d->window_ns, cost_ppm, budget > 0 ? budget : 0,
 	                            d->period_ns / MAX_SHARE);
 }
 
@@ -276,6 +288,34 @@ static int on_timer(void *userdata, int fd, uint32_t events)
 void km_collect_suspect(struct km_collect *c)
 {
 	c->suspected_ns = km_now_ns();
+}
+
+void km_duty_hold(struct km_collect *c, bool held)
+{
+	struct km_duty *d = c->duty;
+
+	if (d->began_ns) {
+		detach(c);
+		d->began_ns = 0;
+		d->before_ns = km_now_ns();
+		km_loop_timer_set(c->loop, d->timer_fd, d->before_ns + d->next_ns, 0);
+	}
+	d->held = held;
+}
+
+bool km_duty_held(const struct km_collect *c)
+{
+	return c->duty->held;
+}
+
+void km_duty_share(struct km_collect *c, double ppm)
+{
+	c->duty->taken_ppm = ppm;
+}
+
+uint64_t km_duty_run_ns(const struct km_collect *c)
+{
+	return c->duty->run_ns;
 }
 
 int km_duty_start(struct km_collect *c)

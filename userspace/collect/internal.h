@@ -71,6 +71,7 @@ enum km_host_file {
 struct km_rooms;
 struct km_sufferer;
 struct km_duty;
+struct km_demand;
 
 struct km_collect {
 	struct km_collect_opts opts;
@@ -122,6 +123,7 @@ struct km_collect {
 	bool canary_judged; /* it was said whether the last one came back */
 	struct km_duty *duty;
 	uint64_t suspected_ns; /* when something was last expected to fail, or failed; 0: never */
+	struct km_demand *demand;
 	struct km_window window;
 	struct km_rooms *rooms;
 	struct km_sufferer *sufferers;
@@ -236,6 +238,8 @@ int km_suffering_emit(struct km_collect *c);
 /* sums.c */
 int km_sums_open(struct km_collect *c);
 int km_sums_emit(struct km_collect *c);
+/* Counts of system calls: what was so far is told or lost. */
+void km_sums_prime_calls(struct km_collect *c);
 /* What c->window saw. */
 int km_sums_emit_window(struct km_collect *c);
 
@@ -250,6 +254,29 @@ uint64_t km_duty_next(uint64_t window_ns, double cost_ppm, double budget_ppm, ui
 /* How far the next window is while nothing is suspected: the last was LAST_NS before, attaching and
  * detaching took ATTACH_NS of CPU. */
 uint64_t km_duty_calm(uint64_t last_ns, uint64_t attach_ns);
+
+/* System calls are HELD attached by demand.c, or no longer; an open window is given up. */
+void km_duty_hold(struct km_collect *c, bool held);
+bool km_duty_held(const struct km_collect *c);
+/* What others cost now is taken off the budget of windows. */
+void km_duty_share(struct km_collect *c, double ppm);
+/* CPU time of one run of a program on its hook; runs of the kind RUN, and of system calls. */
+uint64_t km_duty_run_ns(const struct km_collect *c);
+uint64_t km_duty_runs(const struct km_collect *c, enum kmend_run run);
+uint64_t km_duty_calls(const struct km_collect *c);
+
+/* demand.c: what is looked at closely because somebody asked. */
+int km_demand_open(struct km_collect *c);
+int km_demand_start(struct km_collect *c);
+void km_demand_close(struct km_collect *c);
+int km_demand_step(struct km_collect *c);
+/* Value of CGROUP_ID's row in the map of the watched. */
+uint32_t km_demand_mark(const struct km_collect *c, const char *path);
+
+/* histogram.c: durations by bucket, as the kernel side counts them. */
+uint64_t km_hist_edge_ns(uint32_t bucket); /* where it ends */
+/* Below which SHARE of them are, in ns, the bucket's end; 0: there are none. */
+uint64_t km_hist_quantile(const struct kmend_hist *h, double share);
 
 /* sockets.c */
 int km_sockets_open(struct km_collect *c);

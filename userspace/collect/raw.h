@@ -32,6 +32,7 @@ enum km_raw_type {
 	KM_RAW_SAID =
 		268, /* what the pipeline put out, as text: ignored as input, compared by replay */
 	KM_RAW_VALUE = 280,    /* a value of one signal of one entity */
+	KM_RAW_LEASE = 281,    /* somebody looks at a service closely now, or not any more */
 	KM_RAW_HEALTH = 300,   /* how a health check stands */
 	KM_RAW_OPERATOR = 301, /* an operator's pause, resume, maintain */
 	KM_RAW_ENDPOINT = 310, /* where connections to an endpoint go now, as the actor says */
@@ -208,6 +209,24 @@ struct km_raw_operator {
 	uint32_t pad;
 	uint64_t for_ns;
 	char service[KM_NAME_MAX];
+};
+
+enum km_lease_state {
+	KM_LEASE_GRANTED = 0,
+	KM_LEASE_REFUSED = 1, /* also one that was granted and turned out to cost too much */
+	KM_LEASE_ENDED = 2,
+	KM_LEASE_STATE_MAX
+};
+
+struct km_raw_lease {
+	struct kmend_hdr hdr; /* cgroup_id: of the service */
+	uint32_t state;
+	uint32_t depths; /* enum km_depth */
+	uint32_t person; /* 1: somebody asked for it, 0: suspicion did */
+	uint32_t pad;
+	uint64_t until_ns;
+	char service[KM_NAME_MAX];
+	char reason[128]; /* for people; of GRANTED: none */
 };
 
 struct km_raw_probe {

@@ -99,6 +99,8 @@ static const struct summed {
 	                             true },
 	[KMEND_SUM_ETIMEDOUT] = { KM_SIG_SYSCALL_ETIMEDOUT, KM_ENTITY_SERVICE, 0, true, false },
 	[KMEND_SUM_EACCES] = { KM_SIG_SYSCALL_EACCES, KM_ENTITY_SERVICE, 0, true, false },
+	[KMEND_SUM_DNS_QUERIES] = { KM_SIG_DNS_QUERIES, KM_ENTITY_SERVICE, 0, false, false },
+	[KMEND_SUM_DNS_FAILURES] = { KM_SIG_DNS_FAILURES, KM_ENTITY_SERVICE, 0, false, false },
 };
 
 /* SAID without whose it is. */
@@ -159,6 +161,29 @@ static int say_grown(struct km_collect *c, struct told_sum *t, const struct kmen
 	                                 .period_ns = now - since });
 }
 
+static bool is_call(uint32_t what)
+{
+	return what >= KMEND_SUM_CALLS && what <= KMEND_SUM_EACCES;
+}
+
+/* While somebody looks closely, system calls are not counted in windows, but all. */
+static bool in_window(const struct km_collect *c, uint32_t what)
+{
+	return summed[what].window && !(is_call(what) && km_duty_held(c));
+}
+
+static int prime_call(struct km_collect *c, const void *k, const void *v)
+{
+	const struct kmend_sum_key *key = k;
+	struct told_sum *t;
+
+	if (!is_call(key->what) || row_of(c->sums, key, &t) < 0)
+		return 0;
+	t->before = *(const struct kmend_sum *)v;
+	t->t_ns = km_now_ns();
+	return 0;
+}
+
 static int on_sum(struct km_collect *c, const void *k, const void *v)
 {
 	const struct kmend_sum_key *key = k;
@@ -168,7 +193,7 @@ static int on_sum(struct km_collect *c, const void *k, const void *v)
 
 	/* 0 is no count: the first one has a number of its own. */
 	if (!key->what || key->what >= KMEND_SUM_MAX || !summed[key->what].sig ||
-	    summed[key->what].window != c->window.closing || row_of(c->sums, key, &t) < 0)
+	    in_window(c, key->what) != c->window.closing || row_of(c->sums, key, &t) < 0)
 		return 0;
 	grew.count = grown(t->before.count, now->count);
 	grew.amount = grown(t->before.amount, now->amount);
@@ -280,6 +305,11 @@ static int each(struct km_collect *c, enum km_map map, row_fn fn)
 		from = &at;
 	}
 	return 0;
+}
+
+void km_sums_prime_calls(struct km_collect *c)
+{
+	each(c, KM_MAP_SUMS, prime_call);
 }
 
 int km_sums_emit_window(struct km_collect *c)

@@ -22,6 +22,7 @@ struct km_stream {
 	struct km_trace_writer *trace; /* NULL: signals as text */
 	struct km_buf *out;
 	char service[KM_NAME_MAX]; /* signals of this one only, empty: all */
+	uint32_t depths;           /* of it, only what was asked for; 0: what comes */
 };
 
 /* Lines of evidence are kept once for each incident; so many incidents are told apart at a time. */

@@ -89,6 +89,19 @@ static int on_decision(struct km_engine *e, const struct km_decision *d)
 	return 0;
 }
 
+/* Whether that is done is told by a record. */
+static void look_closer(struct km_engine *e, const struct km_output *o)
+{
+	const struct km_lease_ask ask = { .service = o->service->name,
+		                          .cgroup_id = o->depth->cgroup_id,
+		                          .until_ns = o->depth->until_ns,
+		                          .depths = o->depth->depths };
+	char why[128];
+
+	if (km_collect_lease(e->collect, &ask, why, sizeof(why)) < 0)
+		km_log(KM_NOTICE, "%s is not looked at closely: %s", ask.service, why);
+}
+
 int km_engine_output(struct km_engine *e, const struct km_output *o)
 {
 	uint64_t realtime = km_engine_realtime_ns(e, o->t_ns);
@@ -110,6 +123,9 @@ int km_engine_output(struct km_engine *e, const struct km_output *o)
 	case KM_OUT_FORECAST:
 		if (e->history && o->service)
 			km_history_forecast(e->history, o->forecast, o->service->name, realtime);
+		return 0;
+	case KM_OUT_DEPTH:
+		look_closer(e, o);
 		return 0;
 	case KM_OUT_EVENT:
 	case KM_OUT_KIND_MAX:

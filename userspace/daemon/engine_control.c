@@ -33,8 +33,10 @@ void km_engine_view(struct km_engine *e, struct km_view *ret)
 	};
 }
 
-static void stream_close(struct km_stream *s)
+static void stream_close(struct km_engine *e, struct km_stream *s)
 {
+	if (s->depths)
+		km_collect_unlease(e->collect, s->client);
 	km_trace_writer_free(s->trace);
 	km_buf_free(s->out);
 	*s = (struct km_stream){ 0 };
@@ -59,109 +61,7 @@ static void stream_flush(struct km_engine *e, struct km_stream *s)
 	km_buf_reset(s->out);
 	if (r < 0 || !km_clients_alive(e->clients, s->client)) {
 		km_clients_drop(e->clients, s->client);
-		stream_close(s);
-	}
-}
-
-static int stream_open(struct km_engine *e, uint64_t client, const struct km_control_reply *reply)
-{
-	struct km_stream *s = NULL;
-	int r;
-
-	for (size_t i = 0; i < KM_STREAMS_MAX && !s; i++)
-		if (!e->stream[i].client)
-			s = &e->stream[i];
-	if (!s)
-		return -EMFILE;
-	s->client = client;
-	km_copy(s->service, sizeof(s->service), reply->service);
-	if (reply->effect == KM_EFFECT_SIGNAL_STREAM)
-		return 0;
-	r = km_buf_new(STREAM_BYTES_MAX, &s->out);
-	if (r == 0)
-		r = km_trace_writer_new(s->out, &s->trace);
-	/* The stream begins with all that is known now, so that a replay goes on from here. */
-	if (r == 0)
-		r = km_pipeline_save(e->pipeline, trace_cb, s);
-	if (r < 0) {
-		stream_close(s);
-		return r;
-	}
-	stream_flush(e, s);
-	return 0;
-}
-
-static bool of_service(struct km_engine *e, const struct km_stream *s, const struct km_signal *sig)
-{
-	const struct km_attribute *a = km_pipeline_attribute(e->pipeline);
-	const struct km_service *service = km_attribute_service_by_name(a, s->service);
-
-	return service && sig->cgroup_id && service->cgroup_id == sig->cgroup_id;
-}
-
-static void stream_signal(struct km_engine *e, struct km_stream *s, const struct km_signal *sig)
-{
-	km_autofree(km_buf_freep) struct km_buf *text = NULL;
-	struct km_json_writer w;
-	int r;
-
-	if (sig->type == KM_RAW_STATE || sig->type == KM_RAW_SAID || sig->type == KM_RAW_TEXT ||
-	    (s->service[0] && !of_service(e, s, sig)))
-		return;
-	r = km_buf_new(SIGNAL_TEXT_MAX, &text);
-	if (r < 0)
-		return;
-	km_jw_init(&w, text, false);
-	km_jw_object(&w);
-	km_signal_write(sig, &w);
-	km_jw_end_object(&w);
-	r = km_buf_error(text);
-	if (r == 0)
-		r = km_clients_frame(e->clients, s->client, KM_FRAME_ITEM, text->data, text->len);
-	if (r < 0)
-		stream_close(s);
-}
-
-void km_engine_stream_raw(struct km_engine *e, const void *raw)
-{
-	const struct kmend_hdr *hdr = raw;
-
-	for (size_t i = 0; i < KM_STREAMS_MAX; i++) {
-		struct km_stream *s = &e->stream[i];
-		struct km_signal sig;
-
-		if (!s->client)
-			continue;
-		if (s->trace && km_trace_add(s->trace, raw) < 0)
-			stream_close(s);
-		else if (!s->trace && km_decode(raw, hdr->size, &sig) == 0)
-			stream_signal(e, s, &sig);
-	}
-}
-
-void km_engine_stream_flush(struct km_engine *e)
-{
-	for (size_t i = 0; i < KM_STREAMS_MAX; i++) {
-		struct km_stream *s = &e->stream[i];
-
-		if (s->client && s->trace)
-			stream_flush(e, s);
-		else if (s->client && !km_clients_alive(e->clients, s->client))
-			stream_close(s);
-	}
-}
-
-void km_engine_stream_end(struct km_engine *e)
-{
-	static const char body[] = "{\"version\":1,\"ended\":\"the daemon stops\"}";
-
-	km_engine_stream_flush(e);
-	for (size_t i = 0; i < KM_STREAMS_MAX; i++) {
-		if (!e->stream[i].client)
-			continue;
-		km_clients_frame(e->clients, e->stream[i].client, KM_FRAME_END, body,
-		                 sizeof(body) - 1);
-		stream_close(&e->stream[i]);
+		stream_close(e, s);
 	}
 }
 
@@ -179,6 +79,142 @@ static int send_error(struct km_engine *e, uint64_t client, const char *what, co
 	km_jw_kstring(&w, "code", code);
 	km_jw_end_object(&w);
 	return km_clients_frame(e->clients, client, KM_FRAME_ERROR, body->data, body->len);
+}
+
+/* Looks at the service closely until the client goes, or its time is over. */
+static int stream_lease(struct km_engine *e, struct km_stream *s,
+                        const struct km_control_reply *reply)
+{
+	const struct km_attribute *a = km_pipeline_attribute(e->pipeline);
+	const struct km_service *service = km_attribute_service_by_name(a, reply->service);
+	const struct km_lease_ask ask = { .service = reply->service,
+		                          .cgroup_id = service ? service->cgroup_id : 0,
+		                          .owner = s->client,
+		                          .until_ns = km_now_ns() + reply->for_ns,
+		                          .depths = reply->depths };
+	char why[128];
+	int r = km_collect_lease(e->collect, &ask, why, sizeof(why));
+
+	if (r == 0) {
+		s->depths = reply->depths;
+		return 0;
+	}
+	r = send_error(e, s->client, why, "failed");
+	stream_close(e, s);
+	return r;
+}
+
+static int stream_open(struct km_engine *e, uint64_t client, const struct km_control_reply *reply)
+{
+	struct km_stream *s = NULL;
+	int r;
+
+	for (size_t i = 0; i < KM_STREAMS_MAX && !s; i++)
+		if (!e->stream[i].client)
+			s = &e->stream[i];
+	if (!s)
+		return -EMFILE;
+	s->client = client;
+	km_copy(s->service, sizeof(s->service), reply->service);
+	if (reply->effect == KM_EFFECT_SIGNAL_STREAM)
+		return reply->depths ? stream_lease(e, s, reply) : 0;
+	r = km_buf_new(STREAM_BYTES_MAX, &s->out);
+	if (r == 0)
+		r = km_trace_writer_new(s->out, &s->trace);
+	/* The stream begins with all that is known now, so that a replay goes on from here. */
+	if (r == 0)
+		r = km_pipeline_save(e->pipeline, trace_cb, s);
+	if (r < 0) {
+		stream_close(e, s);
+		return r;
+	}
+	stream_flush(e, s);
+	return 0;
+}
+
+static bool of_service(struct km_engine *e, const struct km_stream *s, const struct km_signal *sig)
+{
+	const struct km_attribute *a = km_pipeline_attribute(e->pipeline);
+	const struct km_service *service = km_attribute_service_by_name(a, s->service);
+
+	return service && sig->cgroup_id && service->cgroup_id == sig->cgroup_id;
+}
+
+/* Who asked for depth is told what it shows, and what becomes of it. */
+static bool is_deep(const struct km_stream *s, const struct km_signal *sig)
+{
+	if (sig->type == KM_RAW_LEASE)
+		return strcmp(sig->lease.service, s->service) == 0;
+	return sig->type == KM_RAW_VALUE && km_catalogue_depth(sig->value->signal) & s->depths;
+}
+
+static void stream_signal(struct km_engine *e, struct km_stream *s, const struct km_signal *sig)
+{
+	km_autofree(km_buf_freep) struct km_buf *text = NULL;
+	struct km_json_writer w;
+	int r;
+
+	if (sig->type == KM_RAW_STATE || sig->type == KM_RAW_SAID || sig->type == KM_RAW_TEXT ||
+	    (s->service[0] && !of_service(e, s, sig)) || (s->depths && !is_deep(s, sig)))
+		return;
+	r = km_buf_new(SIGNAL_TEXT_MAX, &text);
+	if (r < 0)
+		return;
+	km_jw_init(&w, text, false);
+	km_jw_object(&w);
+	km_signal_write(sig, &w);
+	km_jw_end_object(&w);
+	r = km_buf_error(text);
+	if (r == 0)
+		r = km_clients_frame(e->clients, s->client, KM_FRAME_ITEM, text->data, text->len);
+	if (r < 0)
+		stream_close(e, s);
+}
+
+void km_engine_stream_raw(struct km_engine *e, const void *raw)
+{
+	const struct kmend_hdr *hdr = raw;
+
+	for (size_t i = 0; i < KM_STREAMS_MAX; i++) {
+		struct km_stream *s = &e->stream[i];
+		struct km_signal sig;
+
+		if (!s->client)
+			continue;
+		if (s->trace && km_trace_add(s->trace, raw) < 0)
+			stream_close(e, s);
+		else if (!s->trace && km_decode(raw, hdr->size, &sig) == 0)
+			stream_signal(e, s, &sig);
+	}
+}
+
+static void stream_end(struct km_engine *e, struct km_stream *s, const char *body)
+{
+	km_clients_frame(e->clients, s->client, KM_FRAME_END, body, strlen(body));
+	stream_close(e, s);
+}
+
+void km_engine_stream_flush(struct km_engine *e)
+{
+	for (size_t i = 0; i < KM_STREAMS_MAX; i++) {
+		struct km_stream *s = &e->stream[i];
+
+		if (s->client && s->trace)
+			stream_flush(e, s);
+		else if (s->client && !km_clients_alive(e->clients, s->client))
+			stream_close(e, s);
+		else if (s->depths && !km_collect_leased(e->collect, s->client))
+			stream_end(e, s, "{\"version\":1,\"ended\":\"its time or the budget\"}");
+	}
+}
+
+void km_engine_stream_end(struct km_engine *e)
+{
+	km_engine_stream_flush(e);
+	for (size_t i = 0; i < KM_STREAMS_MAX; i++)
+		if (e->stream[i].client)
+			stream_end(e, &e->stream[i],
+			           "{\"version\":1,\"ended\":\"the daemon stops\"}");
 }
 
 static int send_evidence(struct km_engine *e, uint64_t client, const struct km_control_reply *reply)

@@ -365,6 +365,7 @@ int km_decide_tick(struct km_decide *d, const struct km_decide_world *w)
 		km_said_sweep(d, w->now_ns);
 		km_track_sweep(d);
 		km_maintain_sweep(d, w->now_ns);
+		km_depth_sweep(d, w->now_ns);
 	}
 	return 0;
 }

@@ -160,6 +160,24 @@ uint64_t km_decide_due_ns(const struct km_decide *d);
  * may say a rule is not heard (counted), and what is due stays due. */
 #define KM_DECISIONS_QUEUED_MAX 1024
 
+/* A service to be looked at closely, by phase 1, if it can. */
+struct km_depth_ask {
+	uint64_t service_id;
+	uint64_t cgroup_id;
+	uint64_t until_ns;
+	uint32_t depths; /* enum km_depth */
+	uint32_t pad;
+};
+
+/* What is worth knowing of a service of which that is forecast, or decided; 0: no more. */
+extern const uint32_t km_depth_of_forecast[KM_FORECAST_KIND_MAX];
+extern const uint32_t km_depth_of_answer[KM_ANSWER_MAX];
+/* 1: *RET is to be asked for; 0: S was looked at lately, or enough others are. */
+int km_decide_depth(struct km_decide *d, const struct km_service *s, uint32_t depths,
+                    uint64_t now_ns, struct km_depth_ask *ret);
+/* What became of it. S may be NULL. */
+void km_decide_lease(struct km_decide *d, const struct km_service *s, const struct km_raw_lease *l);
+
 /* Next queued decision, valid until the next call of this module; NULL: none. */
 const struct km_decision *km_decide_next(struct km_decide *d);
 

@@ -180,6 +180,13 @@ struct km_said_row {
 	uint64_t t_ns[KM_SAID_MAX];
 };
 
+/* A service that is looked at closely, or was. */
+struct km_depth_row {
+	uint64_t service_id;
+	uint64_t until_ns;
+	uint64_t again_ns; /* not before */
+};
+
 enum km_decide_table {
 	KM_T_META = 0,
 	KM_T_REPAIR,
@@ -192,6 +199,7 @@ enum km_decide_table {
 	KM_T_STORM,
 	KM_T_MAINTAIN,
 	KM_T_TRACK,
+	KM_T_DEPTH,
 	KM_T_MAX
 };
 
@@ -266,6 +274,8 @@ void km_storm_wake(const struct km_move *m);
 bool km_maintain_is(const struct km_decide *d, uint64_t service_id, uint64_t now_ns,
                     uint64_t *ret_until_ns);
 void km_maintain_sweep(struct km_decide *d, uint64_t now_ns);
+/* depth.c */
+void km_depth_sweep(struct km_decide *d, uint64_t now_ns);
 
 /* starved.c */
 enum km_starved {

@@ -118,6 +118,13 @@ static bool maintain_valid(const void *row)
 	return m->service_id;
 }
 
+static bool depth_valid(const void *row)
+{
+	const struct km_depth_row *r = row;
+
+	return r->service_id && r->until_ns <= r->again_ns;
+}
+
 static bool track_valid(const void *row)
 {
 	const struct km_track *t = row;
@@ -156,6 +163,7 @@ const struct km_table_opts km_decide_table_opts[KM_T_MAX] = {
 	                          maintain_valid, km_lasting_maintain),
 	[KM_T_TRACK] = LASTING("decide.track", KM_RULES_MAX, struct km_track, 1, track_valid,
 	                       km_lasting_track),
+	[KM_T_DEPTH] = ROW("decide.depth", KM_SERVICES_MAX, struct km_depth_row, 1, depth_valid),
 	[KM_T_SAID] = ROW("decide.said", KM_ACTORS_MAX, struct km_said_row, 2, said_valid),
 };
 

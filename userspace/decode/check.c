@@ -220,6 +220,15 @@ bool km_check_endpoint(const void *raw, size_t len)
 	       e->endpoint[0] != 0;
 }
 
+bool km_check_lease(const void *raw, size_t len)
+{
+	const struct km_raw_lease *l = raw;
+
+	(void)len;
+	return l->state < KM_LEASE_STATE_MAX && l->depths != 0 && !(l->depths & ~KM_DEPTH_ALL) &&
+	       l->person <= 1 && l->until_ns <= LEVEL_MAX && l->service[0] != 0;
+}
+
 #define MAINTAIN_MAX_NS (30ULL * 86400 * KM_NS_PER_S)
 
 bool km_check_operator(const void *raw, size_t len)

@@ -51,6 +51,7 @@ bool km_check_operator(const void *raw, size_t len);
 bool km_check_endpoint(const void *raw, size_t len);
 bool km_check_health(const void *raw, size_t len);
 bool km_check_state(const void *raw, size_t len);
+bool km_check_lease(const void *raw, size_t len);
 bool km_check_said(const void *raw, size_t len);
 bool km_check_value(const void *raw, size_t len);
 
@@ -78,6 +79,7 @@ void km_write_probe(const struct km_signal *s, struct km_json_writer *w);
 void km_write_operator(const struct km_signal *s, struct km_json_writer *w);
 void km_write_endpoint(const struct km_signal *s, struct km_json_writer *w);
 void km_write_health(const struct km_signal *s, struct km_json_writer *w);
+void km_write_lease(const struct km_signal *s, struct km_json_writer *w);
 void km_write_state(const struct km_signal *s, struct km_json_writer *w);
 void km_write_value(const struct km_signal *s, struct km_json_writer *w);
 

@@ -36,6 +36,7 @@ struct km_signal {
 		struct km_raw_health health;
 		struct km_raw_endpoint endpoint;
 		struct km_raw_operator operator;
+		struct km_raw_lease lease;
 		const struct km_raw_text *text;
 		const struct km_raw_state *state;
 		const struct km_raw_said *said;

@@ -323,6 +323,24 @@ void km_write_probe(const struct km_signal *s, struct km_json_writer *w)
 	km_jw_kstring(w, "reason", s->probe.reason);
 }
 
+void km_write_lease(const struct km_signal *s, struct km_json_writer *w)
+{
+	static const char *const states[KM_LEASE_STATE_MAX] = { "granted", "refused", "ended" };
+	const struct km_raw_lease *l = &s->lease;
+
+	km_jw_kstring(w, "service", l->service);
+	km_jw_kstring(w, "state", states[l->state]);
+	km_jw_key(w, "depths");
+	km_jw_array(w);
+	for (unsigned int i = 0; i < KM_DEPTHS; i++)
+		if (l->depths & 1U << i)
+			km_jw_string(w, km_depth_names[i]);
+	km_jw_end_array(w);
+	km_jw_kstring(w, "by", l->person ? "person" : "suspicion");
+	km_jw_ku64(w, "until_ns", l->until_ns);
+	km_jw_kstring(w, "reason", l->reason[0] ? l->reason : NULL);
+}
+
 void km_write_state(const struct km_signal *s, struct km_json_writer *w)
 {
 	km_jw_ku64(w, "table", s->state->table);

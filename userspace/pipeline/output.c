@@ -44,6 +44,9 @@ int km_outputs_add(struct km_outputs *o, const struct km_output *out)
 	case KM_OUT_VERDICT:
 		v->verdict = *out->verdict;
 		break;
+	case KM_OUT_DEPTH:
+		v->depth = *out->depth;
+		break;
 	case KM_OUT_EVENT:
 	case KM_OUT_KIND_MAX:
 		break;
@@ -70,6 +73,9 @@ const struct km_output *km_outputs_take(struct km_outputs *o)
 		break;
 	case KM_OUT_VERDICT:
 		v->out.verdict = &v->verdict;
+		break;
+	case KM_OUT_DEPTH:
+		v->out.depth = &v->depth;
 		break;
 	case KM_OUT_EVENT:
 	case KM_OUT_KIND_MAX:
@@ -102,10 +108,24 @@ static void write_event(const struct km_output *o, struct km_json_writer *w)
 	km_jw_end_object(w);
 }
 
+static void write_depth(const struct km_output *o, struct km_json_writer *w)
+{
+	km_jw_object(w);
+	km_jw_kstring(w, "service", o->service->name);
+	km_jw_key(w, "depths");
+	km_jw_array(w);
+	for (unsigned int i = 0; i < KM_DEPTHS; i++)
+		if (o->depth->depths & 1U << i)
+			km_jw_string(w, km_depth_names[i]);
+	km_jw_end_array(w);
+	km_jw_ku64(w, "until_ns", o->depth->until_ns);
+	km_jw_end_object(w);
+}
+
 void km_output_write(const struct km_output *o, struct km_json_writer *w)
 {
 	static const char *const names[KM_OUT_KIND_MAX] = { "forecast", "decision", "verdict",
-		                                            "event" };
+		                                            "event", "depth" };
 
 	km_jw_object(w);
 	km_jw_ku64(w, "version", 1);
@@ -119,6 +139,8 @@ void km_output_write(const struct km_output *o, struct km_json_writer *w)
 			km_forecast_write(o->forecast, o->service ? o->service->name : NULL, w);
 		else if (o->kind == KM_OUT_DECISION)
 			km_decision_write(o->decision, w);
+		else if (o->kind == KM_OUT_DEPTH)
+			write_depth(o, w);
 		else
 			km_verdict_write(o->verdict, w);
 	}

@@ -22,6 +22,7 @@ struct km_output_value {
 		struct km_forecast forecast;
 		struct km_decision decision;
 		struct km_verdict verdict;
+		struct km_depth_ask depth;
 	};
 };
 

@@ -179,6 +179,25 @@ static void expect_end(struct km_pipeline *p, const struct km_decision *d)
 		                        p->meta->now_ns + d->timeout_ns);
 }
 
+/* Something is the matter with S: whoever collects may look closer for a while. */
+static int look_closer(struct km_pipeline *p, const struct km_service *s, uint32_t depths)
+{
+	struct km_depth_ask ask;
+
+	if (!s || !km_decide_depth(p->decide, s, depths, p->meta->now_ns, &ask))
+		return 0;
+	return put_out(p, s, (struct km_output){ .kind = KM_OUT_DEPTH, .depth = &ask });
+}
+
+static int put_decision(struct km_pipeline *p, const struct km_decision *d)
+{
+	const struct km_service *s = km_attribute_service(p->attribute, d->service_id);
+	enum km_answer answer = d->answer;
+	int r = put_out(p, s, (struct km_output){ .kind = KM_OUT_DECISION, .decision = d });
+
+	return r < 0 ? r : look_closer(p, s, km_depth_of_answer[answer]);
+}
+
 /* Decisions and verdicts lead to one another; each one is put out in the order in which it was
  * made. */
 static int drain(struct km_pipeline *p)
@@ -191,8 +210,7 @@ static int drain(struct km_pipeline *p)
 	for (;;) {
 		while ((d = km_decide_next(p->decide))) {
 			expect_end(p, d);
-			r = put_out(p, km_attribute_service(p->attribute, d->service_id),
-			            (struct km_output){ .kind = KM_OUT_DECISION, .decision = d });
+			r = put_decision(p, d);
 			if (r < 0)
 				return r;
 		}
@@ -305,6 +323,8 @@ static int predict_service(struct km_pipeline *p, const struct look *look)
 		int k = put_out(p, s,
 		                (struct km_output){ .kind = KM_OUT_FORECAST, .forecast = said });
 
+		if (k == 0 && said->why == KM_WHY_NONE)
+			k = look_closer(p, s, km_depth_of_forecast[said->kind]);
 		if (k < 0)
 			return k;
 	}
@@ -462,6 +482,11 @@ static int dispatch(struct km_pipeline *p, const struct km_signal *sig)
 	case KM_RAW_COMMAND:
 		world = world_of(p);
 		return km_decide_command(p->decide, &world, &sig->command);
+	case KM_RAW_LEASE:
+		km_decide_lease(p->decide,
+		                km_attribute_service_by_name(p->attribute, sig->lease.service),
+		                &sig->lease);
+		return 0;
 	case KM_RAW_OPERATOR:
 		if (sig->operator.operation == KM_OP_FORGET)
 			return km_predict_forget_calibration(p->predict), 0;

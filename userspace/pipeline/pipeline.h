@@ -12,6 +12,7 @@ enum km_output_kind {
 	KM_OUT_DECISION,
 	KM_OUT_VERDICT,
 	KM_OUT_EVENT,
+	KM_OUT_DEPTH, /* a service is to be looked at closely */
 	KM_OUT_KIND_MAX
 };
 
@@ -24,6 +25,7 @@ struct km_output {
 		const struct km_decision *decision;
 		const struct km_verdict *verdict;
 		enum km_event event;
+		const struct km_depth_ask *depth;
 	};
 };
 

@@ -81,6 +81,8 @@ struct km_control_reply {
 	uint64_t incident_id;
 	uint64_t decision_id;      /* EVIDENCE: 0 the first of the incident */
 	char service[KM_NAME_MAX]; /* SIGNAL_STREAM: only this one, empty: all */
+	uint32_t depths;           /* SIGNAL_STREAM: looks at it closely meanwhile; 0: does not */
+	uint64_t for_ns;           /* ... for so long at most */
 };
 
 /* Answers one request: BODY is written into OUT. Denials are answered, and recorded in the history.

@@ -15,6 +15,7 @@
 struct km_args {
 	char name[KM_NAME_MAX];
 	char service[KM_NAME_MAX];
+	char signal[64];
 	char lasting[32]; /* "30m" */
 	uint64_t id;
 	uint64_t decision;

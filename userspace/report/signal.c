@@ -18,7 +18,18 @@ static const char *state_of(const struct km_source *s)
 {
 	if (!s->available)
 		return s->off ? "off" : "unavailable";
-	return s->what->tier == KM_TIER_DUTY ? "duty-cycled" : "on";
+	if (s->held[0] || s->what->tier == KM_TIER_ALWAYS)
+		return "on";
+	if (s->refused[0])
+		return "refused";
+	return s->what->tier == KM_TIER_DUTY ? "duty-cycled" : "idle";
+}
+
+static const char *reason_of(const struct km_source *s)
+{
+	if (!s->available)
+		return s->reason;
+	return s->refused[0] && !s->held[0] ? s->refused : NULL;
 }
 
 static void write_source(const struct km_source *s, struct km_json_writer *w)
@@ -39,7 +50,8 @@ static void write_source(const struct km_source *s, struct km_json_writer *w)
 	km_jw_kstring(w, "cost", s->what->cost);
 	km_jw_kstring(w, "since", s->what->since);
 	km_jw_kstring(w, "meaning", s->what->meaning);
-	km_jw_kstring(w, "reason", s->available ? NULL : s->reason);
+	km_jw_kstring(w, "on_for", s->held[0] ? s->held : NULL);
+	km_jw_kstring(w, "reason", reason_of(s));
 	km_jw_end_object(w);
 }
 
@@ -63,6 +75,60 @@ static int watch(struct km_request *rq)
 	return 0;
 }
 
+#define LEASE_DEFAULT_NS (600 * KM_NS_PER_S)
+#define LEASE_MIN_NS     KM_NS_PER_S
+#define LEASE_MAX_NS     (86400 * KM_NS_PER_S)
+
+/* All, or what a signal needs, or one by its own name; 0: there is no such. */
+static uint32_t depths_of(const char *name)
+{
+	enum km_sig sig = km_catalogue_find(name);
+
+	if (!name[0])
+		return KM_DEPTH_ALL;
+	if (sig != KM_SIG_MAX)
+		return km_catalogue_depth(sig);
+	for (unsigned int i = 0; i < KM_DEPTHS; i++)
+		if (strcmp(name, km_depth_names[i]) == 0)
+			return 1U << i;
+	return 0;
+}
+
+static int lease(struct km_request *rq)
+{
+	struct km_control_reply *reply = rq->reply;
+	const struct km_args *a = &rq->args;
+	char what[KM_NAME_MAX + 32];
+
+	reply->depths = depths_of(a->signal);
+	reply->for_ns = LEASE_DEFAULT_NS;
+	if (!km_request_service(rq, a->service))
+		return -ENOENT;
+	if (!reply->depths)
+		return km_request_fail(rq, "bad_request",
+		                       "see the tier in: kmend signal list; or write calls, "
+		                       "latency, run_queue or dns",
+		                       "%s is no signal that is looked at on demand", a->signal);
+	if (a->lasting[0] && (km_parse_duration(a->lasting, &reply->for_ns) < 0 ||
+	                      reply->for_ns < LEASE_MIN_NS || reply->for_ns > LEASE_MAX_NS))
+		return km_request_fail(rq, "bad_request", "write --for 10m",
+		                       "\"for\" must be 1s to 24h");
+	reply->effect = KM_EFFECT_SIGNAL_STREAM;
+	km_copy(reply->service, sizeof(reply->service), a->service);
+	snprintf(what, sizeof(what), "looked closely at %s", a->service);
+	km_history_audit(rq->view->history, what, rq->peer->uid, rq->peer->tgid,
+	                 rq->view->realtime_ns);
+	return 0;
+}
+
+static const struct km_json_field lease_args[] = {
+	{ "service", KM_JSON_STRING, true, offsetof(struct km_args, service), KM_NAME_MAX, 0, 0,
+	  NULL },
+	{ "signal", KM_JSON_STRING, false, offsetof(struct km_args, signal), 64, 0, 0, NULL },
+	{ "for", KM_JSON_STRING, false, offsetof(struct km_args, lasting), 32, 0, 0, NULL },
+	{ 0 },
+};
+
 static const struct km_json_field watch_args[] = {
 	{ "service", KM_JSON_STRING, false, offsetof(struct km_args, service), KM_NAME_MAX, 0, 0,
 	  NULL },
@@ -72,5 +138,6 @@ static const struct km_json_field watch_args[] = {
 const struct km_control_command km_signal_commands[] = {
 	{ "signal", "list", km_args_none, false, list },
 	{ "signal", "watch", watch_args, false, watch },
+	{ "signal", "lease", lease_args, true, lease },
 	{ 0 },
 };

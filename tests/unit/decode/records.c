@@ -55,6 +55,10 @@ static void *make_good(const struct km_kind *kind)
 		((struct km_raw_health *)raw)->service[0] = 's';
 		((struct km_raw_health *)raw)->check[0] = 'c';
 	}
+	if (kind->type == KM_RAW_LEASE) {
+		((struct km_raw_lease *)raw)->service[0] = 's';
+		((struct km_raw_lease *)raw)->depths = KM_DEPTH_CALLS;
+	}
 	if (kind->type == KM_RAW_STATE) {
 		((struct km_raw_state *)raw)->row_size = 16;
 		((struct kmend_hdr *)raw)->size = sizeof(struct km_raw_state) + 16;
@@ -309,6 +313,26 @@ static void a_route_goes_to_a_standby_or_nowhere(void **state)
 	assert_int_equal(decode(&s), -EBADMSG);
 }
 
+static void a_lease_names_what_is_looked_at(void **state)
+{
+	struct km_signal s;
+	struct km_raw_lease *l = make(KM_RAW_LEASE, sizeof(*l));
+
+	(void)state;
+	l->service[0] = 'x';
+	assert_int_equal(decode(&s), -EBADMSG);
+	l->depths = KM_DEPTH_ALL;
+	assert_int_equal(decode(&s), 0);
+	l->depths = KM_DEPTH_ALL + 1;
+	assert_int_equal(decode(&s), -EBADMSG);
+	l->depths = KM_DEPTH_DNS;
+	l->person = 2;
+	assert_int_equal(decode(&s), -EBADMSG);
+	l->person = 1;
+	l->state = KM_LEASE_STATE_MAX;
+	assert_int_equal(decode(&s), -EBADMSG);
+}
+
 static void a_signal_number_is_one_that_exists(void **state)
 {
 	struct km_signal s;
@@ -485,6 +509,7 @@ int main(void)
 		cmocka_unit_test(enums_beyond_their_end_are_refused),
 		cmocka_unit_test(a_health_record_names_service_and_check),
 		cmocka_unit_test(a_route_goes_to_a_standby_or_nowhere),
+		cmocka_unit_test(a_lease_names_what_is_looked_at),
 		cmocka_unit_test(a_signal_number_is_one_that_exists),
 		cmocka_unit_test(a_cgroup_has_a_path_and_a_number),
 		cmocka_unit_test(a_process_found_by_pidfile_names_its_service),

@@ -283,6 +283,33 @@ static void streams_are_left_to_the_engine(void **state)
 	refused_as(*state, &reader, REQ("trace", "record"), "denied");
 }
 
+#define LEASE(args) REQ_ARGS("signal", "lease", args)
+
+static void to_look_closely_is_for_root_and_recorded(void **state)
+{
+	struct km_control_reply reply;
+
+	refused_as(*state, &reader, LEASE("\"service\":\"leaky\""), "denied");
+	ask_as(*state, &root, LEASE("\"service\":\"leaky\""), &reply);
+	assert_int_equal(reply.effect, KM_EFFECT_SIGNAL_STREAM);
+	assert_string_equal(reply.service, "leaky");
+	assert_int_equal(reply.depths, KM_DEPTH_ALL);
+	assert_true(reply.for_ns == 600 * S);
+	ask_as(*state, &root,
+	       LEASE("\"service\":\"leaky\",\"signal\":\"syscall.latency.fsync\",\"for\":\"2m\""),
+	       &reply);
+	assert_int_equal(reply.depths, KM_DEPTH_LATENCY);
+	assert_true(reply.for_ns == 120 * S);
+	ask_as(*state, &root, LEASE("\"service\":\"leaky\",\"signal\":\"dns\""), &reply);
+	assert_int_equal(reply.depths, KM_DEPTH_DNS);
+	refused_as(*state, &root, LEASE("\"service\":\"leaky\",\"signal\":\"memory.used\""),
+	           "bad_request");
+	refused_as(*state, &root, LEASE("\"service\":\"leaky\",\"for\":\"3d\""), "bad_request");
+	refused_as(*state, &root, LEASE("\"service\":\"leak\""), "not_found");
+	has(ask(*state, REQ("audit", "list")), "\"what\":\"looked closely at leaky\"");
+	has(ask(*state, REQ("audit", "list")), "\"what\":\"denied: signal lease\"");
+}
+
 static void what_needs_the_kernel_answers_without_it(void **state)
 {
 	has(ask(*state, REQ("signal", "list")), "\"signals\":[]");
@@ -404,6 +431,7 @@ int main(void)
 		T(an_incident_is_explained_from_forecast_to_decision),
 		T(one_decision_is_shown_with_its_text),
 		T(streams_are_left_to_the_engine),
+		T(to_look_closely_is_for_root_and_recorded),
 		T(what_needs_the_kernel_answers_without_it),
 		T(strangers_get_nothing_and_leave_a_trace),
 		T(a_denial_names_the_remedy),

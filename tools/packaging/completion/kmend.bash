@@ -29,7 +29,7 @@ _kmend_options() {
 	'rule backtest') echo "--trace --policy --as-written --decisions" ;;
 	'rule diff') echo "--trace --policy --as-written" ;;
 	'service show') echo "--samples" ;;
-	'signal watch') echo "--service" ;;
+	'signal watch') echo "--for --service" ;;
 	'forecast explain') echo "--csv --limit --interval --row" ;;
 	'endpoint list') echo "--limit --offset" ;;
 	'forecast list') echo "--all --limit --offset" ;;

@@ -490,6 +490,7 @@ static int dispatch(struct km_pipeline *p, const struct km_signal *sig)
 	case KM_RAW_OPERATOR:
 		if (sig->operator.operation == KM_OP_FORGET)
 			return km_predict_forget_calibration(p->predict), 0;
+		world = world_of(p);
 		return km_decide_operator(p->decide, &world, &sig->operator);
 	case KM_RAW_TICK:
 		/* Attribution first: a process missing from two passes is gone. */

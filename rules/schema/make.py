@@ -131,6 +131,7 @@ hows = words("km_end_how_names", "match/leaf.c")
 place_healths = words("km_place_health_names", "attribute/endpoint.c")[1:]
 traffics = words("km_traffic_names", "attribute/endpoint.c")
 whose = words("km_incident_whose_names", "match/leaf.c")
+texts = words("text_of", "match/text.c")
 modes = words("km_mode_names", "match/rule.c")
 otherwise = words("km_otherwise_names", "match/rule.c")
 signals = words("signals", "match/step.c")
@@ -318,6 +319,12 @@ conditions = {
         dependentRequired={"forecast": ["probability"], "probability": ["forecast"]},
         **{"if": {"required": ["for"]},
            "then": {"anyOf": [{"required": [key]} for key in ("primary", "standby", "traffic")]}}),
+    "text": obj({
+        "of": enum(texts),
+        "check": whole(r"[ -~]{0,63}"),
+        "matches": whole(r"[ -~]{1,127}"),
+        "for": LONGER,
+    }, ["of", "matches"]),
     "all": {"type": "array", "minItems": 1, "items": ref("condition"),
             "allOf": excludes("event", events) +
             excludes("state", states[:2]) + excludes("state", states[2:])},

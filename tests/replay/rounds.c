@@ -89,7 +89,11 @@ static void some_leaf(char *out, size_t size)
 	if (pick(3) == 0)
 		snprintf(extra, sizeof(extra), ",\"count\":%u,\"within\":\"%us\"", 2 + pick(3),
 		         20 + pick(300));
-	switch (pick(7)) {
+	switch (pick(8)) {
+	case 7:
+		snprintf(out, size, "{\"text\":{\"of\":\"health\",\"matches\":\"%u\"%s}}", pick(4),
+		         pick(2) ? ",\"for\":\"3s\"" : "");
+		break;
 	case 0:
 	case 1:
 		some_level(out, size);
@@ -179,10 +183,12 @@ static void put_in_force(struct pair *pair)
 {
 	static const char policy[] = "{\"version\":1,\"verbs\":[\"start\",\"restart\",\"notify\"],"
 				     "\"services\":[\"*\"]}";
-	char config[512] = "{\"version\":1,\"services\":[", one[96];
+	char config[1024] = "{\"version\":1,\"services\":[", one[160];
 
 	for (unsigned int i = 0; i < SERVICES; i++) {
-		snprintf(one, sizeof(one), "%s{\"name\":\"s%u\",\"command\":[\"/bin/s%u\"]%s}",
+		snprintf(one, sizeof(one),
+		         "%s{\"name\":\"s%u\",\"command\":[\"/bin/s%u\"]%s,"
+		         "\"health\":[{\"tcp\":\"127.0.0.1:80\"}]}",
 		         i ? "," : "", i, i, i ? ",\"needs\":[\"s0\"]" : "");
 		strncat(config, one, sizeof(config) - strlen(config) - 1);
 	}
@@ -286,6 +292,15 @@ static void ear(void *userdata, const struct km_match *match, const enum km_trut
 	(void)unless;
 }
 
+static void some_health(struct pair *pair, struct km_world_service *s)
+{
+	const struct km_config *config = km_pipeline_config(pair->p[0]);
+	const char reason[] = { (char)('0' + pick(5)), 0 };
+	const struct km_world_health h = { pick(2) ? KM_HEALTHY : KM_UNHEALTHY, reason };
+
+	km_world_health(&pair->world, s, km_config_service(config, s->name), &h);
+}
+
 static void some_service_second(struct pair *pair, struct km_world_service *s)
 {
 	static const uint32_t ends[] = { 0, 1 << 8, 9, 15 };
@@ -310,6 +325,8 @@ static void some_service_second(struct pair *pair, struct km_world_service *s)
 		km_world_signal(w, s, 9, "pkill");
 	if (!pick(90))
 		km_world_oom(w, s);
+	if (!pick(15))
+		some_health(pair, s);
 	if (!pick(40))
 		km_world_connect_failed(w, s, 111);
 	if (!pick(70))

@@ -136,6 +136,12 @@ static void say_condition(const struct km_cond *c, char *out, size_t size)
 	case KM_COND_ENDPOINT:
 		say_endpoint(c, text, sizeof(text));
 		break;
+	case KM_COND_TEXT:
+		snprintf(text, sizeof(text), "what %s%s says matches /%s/",
+		         km_pattern_check(c->pattern)[0] ? "its health check "
+		                                         : "a health check of it",
+		         km_pattern_check(c->pattern), km_pattern_text(c->pattern));
+		break;
 	case KM_COND_OP_MAX:
 		break;
 	}

@@ -39,11 +39,14 @@ enum km_leaf {
 	KM_LEAF_LEVEL,
 	KM_LEAF_INCIDENT,
 	KM_LEAF_ENDPOINT,
+	KM_LEAF_TEXT,
 	KM_LEAF_MAX
 };
 int km_compile_leaf(struct km_compile *c, enum km_leaf leaf, const cJSON *obj, struct km_cond *ret);
 /* The leaf "endpoint", endpoint.c. */
 int km_compile_endpoint(struct km_compile *c, const cJSON *obj, struct km_cond *ret);
+/* The leaf "text", text.c. */
+int km_compile_text(struct km_compile *c, const cJSON *obj, struct km_cond *ret);
 /* NODE is a resource that some signal of the catalogue measures; -EBADMSG. */
 int km_compile_resource(struct km_compile *c, const cJSON *node, int resource);
 int km_compile_plan(struct km_compile *c, const cJSON *node);
@@ -89,6 +92,8 @@ int km_compile_strings(struct km_compile *c, const cJSON *array, size_t max, con
                        char ***ret);
 char **km_compile_free_strings(char **list);
 void km_compile_free_lists(struct km_rule *r);
+/* TREE[COUNT], of which a part may not be in use yet. */
+void km_compile_free_patterns(const struct km_cond *tree, unsigned int count);
 KM_DEFINE_FREEP(char *, km_compile_free_strings)
 
 /* True if any node of TREE has this op. */

@@ -37,6 +37,8 @@ static enum price price_of_leaf(const struct km_cond *c)
 		return PRICE_BAD_STATE;
 	case KM_COND_LEVEL:
 		return PRICE_LEVEL;
+	case KM_COND_TEXT:
+		return PRICE_LEVEL;
 	case KM_COND_STATE:
 		return c->state == KM_IS_UP || c->state == KM_IS_HEALTHY ? PRICE_GOOD_STATE
 		                                                         : PRICE_BAD_STATE;

@@ -14,7 +14,7 @@ const char *const km_cond_op_names[KM_COND_OP_MAX + 1] = {
 	[KM_COND_NOT] = "not",           [KM_COND_FORECAST] = "forecast",
 	[KM_COND_EVENT] = "event",       [KM_COND_STATE] = "state",
 	[KM_COND_LEVEL] = "level",       [KM_COND_INCIDENT] = "incident",
-	[KM_COND_ENDPOINT] = "endpoint",
+	[KM_COND_ENDPOINT] = "endpoint", [KM_COND_TEXT] = "text",
 };
 const char *const km_incident_whose_names[KM_OF_MAX + 1] = { "service", "dependency" };
 
@@ -321,6 +321,7 @@ static int (*const readers[KM_LEAF_MAX])(struct km_compile *c, const cJSON *obj,
 	[KM_LEAF_FORECAST] = read_forecast, [KM_LEAF_EVENT] = read_event,
 	[KM_LEAF_STATE] = read_state,       [KM_LEAF_LEVEL] = read_level,
 	[KM_LEAF_INCIDENT] = read_incident, [KM_LEAF_ENDPOINT] = km_compile_endpoint,
+	[KM_LEAF_TEXT] = km_compile_text,
 };
 
 int km_compile_leaf(struct km_compile *c, enum km_leaf leaf, const cJSON *obj, struct km_cond *ret)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A rule in one block: the struct, its conditions, its steps, its words. A host may have thousands
  * of rules, of which most have a handful of conditions. */
-#include "match/compile.h"
+#include "match/pattern.h"
 
 struct block {
 	char *at;
@@ -55,8 +55,16 @@ int km_compile_pack(struct km_compile *c, struct km_rule **ret)
 	rule->why = put_word(&b, w->why);
 	c->rule.services = c->rule.units = c->rule.images = c->rule.labels = NULL;
 	c->rule.references = NULL;
+	for (unsigned int i = 0; i < KM_CONDITIONS_MAX; i++)
+		c->when[i].pattern = c->unless[i].pattern = NULL;
 	*ret = rule;
 	return 0;
+}
+
+void km_compile_free_patterns(const struct km_cond *tree, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		km_pattern_free(tree[i].pattern);
 }
 
 void km_compile_free_lists(struct km_rule *r)
@@ -73,6 +81,8 @@ struct km_rule *km_rule_free(struct km_rule *r)
 	if (!r)
 		return NULL;
 	km_compile_free_lists(r);
+	km_compile_free_patterns(r->when, r->when ? r->when->span : 0);
+	km_compile_free_patterns(r->unless, r->unless ? r->unless->span : 0);
 	free(r);
 	return NULL;
 }

@@ -201,6 +201,8 @@ static void km_compile_clear(struct km_compile **c)
 	if (!*c)
 		return;
 	km_compile_free_lists(&(*c)->rule);
+	km_compile_free_patterns((*c)->when, KM_CONDITIONS_MAX);
+	km_compile_free_patterns((*c)->unless, KM_CONDITIONS_MAX);
 	free(*c);
 }
 

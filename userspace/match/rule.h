@@ -17,6 +17,8 @@
 #define KM_EVENTS_MAX 16
 /* Globs of what the kernel keeps of a command's name, 15 bytes, with some wildcards between. */
 #define KM_BY_MAX 32
+/* Of a pattern: a reviewer must be able to read it. */
+#define KM_PATTERN_MAX 128
 /* Windows in which a rule may act: one a day of the week, and one more. */
 #define KM_WINDOWS_MAX 8
 /* What a reader of one rule can follow up. */
@@ -37,6 +39,7 @@ enum km_cond_op {
 	KM_COND_LEVEL,
 	KM_COND_INCIDENT,
 	KM_COND_ENDPOINT,
+	KM_COND_TEXT,
 	KM_COND_OP_MAX
 };
 extern const char *const km_cond_op_names[KM_COND_OP_MAX + 1];
@@ -72,6 +75,10 @@ static inline bool km_cond_states_differ(int a, int b)
 	return a != b && (a >= KM_IS_HEALTHY) == (b >= KM_IS_HEALTHY);
 }
 
+struct km_pattern; /* of a TEXT */
+const char *km_pattern_text(const struct km_pattern *p);
+const char *km_pattern_check(const struct km_pattern *p); /* "": of any check */
+
 struct km_cond {
 	enum km_cond_op op;
 	unsigned int line;     /* in the rule's file */
@@ -99,6 +106,7 @@ struct km_cond {
 	/* ENDPOINT: enum km_place_health of primary and standby, enum km_traffic and 1; 0: not
 	 * asked for. A forecast is with P above 0. */
 	int primary, standby, traffic;
+	struct km_pattern *pattern; /* TEXT: owned by the rule; else NULL */
 };
 
 /* Whose incident an INCIDENT condition looks at. */

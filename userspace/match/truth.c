@@ -2,6 +2,8 @@
 /* One condition at one moment. What is not measured is neither true nor false. */
 #include "match/truth.h"
 
+#include "match/pattern.h"
+
 #include "base/text.h"
 
 static enum km_truth truth(bool b)
@@ -123,6 +125,8 @@ enum km_truth km_truth_of(const struct km_cond *c, const struct km_match_input *
 		return of_state(c, in);
 	case KM_COND_INCIDENT:
 		return of_incident(c, in);
+	case KM_COND_TEXT:
+		return km_truth_of_text(c, in);
 	case KM_COND_ENDPOINT:
 		return km_truth_of_endpoint(c, in, &(const char *){ NULL });
 	default:
@@ -221,6 +225,8 @@ struct km_glance km_truth_glance(const struct km_cond *c, const struct km_match_
 		                                  : (struct km_glance){ false };
 	case KM_COND_STATE:
 		return (struct km_glance){ is_in_state(c, in->service), 0, 0 };
+	case KM_COND_TEXT:
+		return (struct km_glance){ in->def && in->def->check_count, 0, 0 };
 	case KM_COND_EVENT:
 		return (struct km_glance){ (int)in->event == c->event, 0, 0 };
 	case KM_COND_ENDPOINT:

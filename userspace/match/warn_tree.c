@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Warnings about conditions: what never holds, always holds, or is in somebody else's hand. */
 #include "match/compile.h"
+#include "match/pattern.h"
 #include "match/warn.h"
 
 /* One tree with its text: both are in the same order. */
@@ -171,7 +172,8 @@ bool km_cond_same(const struct km_cond *a, const struct km_cond *b)
 	       a->above == b->above && a->until == b->until && a->below == b->below &&
 	       a->above_share == b->above_share && a->until_share == b->until_share &&
 	       a->of == b->of && a->primary == b->primary && a->standby == b->standby &&
-	       a->traffic == b->traffic && !strcmp(a->by, b->by);
+	       a->traffic == b->traffic && !strcmp(a->by, b->by) &&
+	       km_pattern_same(a->pattern, b->pattern);
 }
 
 /* Whenever A holds, B does. */
@@ -218,15 +220,22 @@ static void warn_of_unless(struct tree *when, struct tree *unless)
 				                "speaks");
 }
 
-/* Any user may call a process what they like. */
+/* Any user may call a process what they like, and who can make the service answer may choose the
+ * words. */
 static void warn_of_names(struct tree *t, bool disrupts)
 {
-	for (unsigned int i = 0; disrupts && i < t->cond->span; i++)
+	for (unsigned int i = 0; disrupts && i < t->cond->span; i++) {
 		if (t->cond[i].op == KM_COND_EVENT && t->cond[i].by[0])
 			km_compile_warn(t->c, t->text[i],
 			                "only notify, or leave \"by\" out and use \"outsider\"",
 			                "a name that any process may give itself drives a verb "
 			                "that disrupts");
+		if (t->cond[i].op == KM_COND_TEXT)
+			km_compile_warn(t->c, t->text[i],
+			                "only notify, or use the state \"unhealthy\"",
+			                "words that whoever answers may choose drive a verb that "
+			                "disrupts");
+	}
 }
 
 void km_compile_warn_of_trees(struct km_compile *c, const cJSON *when, const cJSON *unless,

@@ -58,6 +58,7 @@ struct km_test_event {
 	uint32_t signal;
 	int error; /* CONNECT_FAILED: errno */
 	char by[KMEND_COMM_LEN];
+	char says[128]; /* HEALTHY, UNHEALTHY */
 };
 
 enum km_test_what {

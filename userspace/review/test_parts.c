@@ -161,7 +161,7 @@ int km_test_read_series(const struct km_test_reading *r, const cJSON *array)
 struct event_parts {
 	int is, how;
 	uint64_t at_ns, count, every_ns, back_ns, code;
-	char service[KM_NAME_MAX], signal[16], by[KMEND_COMM_LEN], error[16];
+	char service[KM_NAME_MAX], signal[16], by[KMEND_COMM_LEN], error[16], says[128];
 };
 
 #define EVENT(member) .offset = offsetof(struct event_parts, member)
@@ -175,6 +175,7 @@ static const struct km_json_field event_fields[] = {
 	{ "signal", KM_JSON_STRING, false, EVENT(signal), .size = 16 },
 	{ "by", KM_JSON_STRING, false, EVENT(by), .size = KMEND_COMM_LEN },
 	{ "error", KM_JSON_STRING, false, EVENT(error), .size = 16 },
+	{ "says", KM_JSON_STRING, false, EVENT(says), .size = 128 },
 	{ "back", KM_JSON_DURATION, false, EVENT(back_ns), .min = KM_NS_PER_MS,
 	  .max = TIME_MAX_NS },
 	{ "count", KM_JSON_COUNT, false, EVENT(count), .min = 1, .max = EVENT_COUNT_MAX },
@@ -225,6 +226,7 @@ static int read_event(const struct km_test_reading *r, const cJSON *node, struct
 	ret->code = p.code;
 	ret->error = strcmp(p.error, "refused") == 0 ? ECONNREFUSED : ETIMEDOUT;
 	km_copy(ret->by, sizeof(ret->by), p.by);
+	km_copy(ret->says, sizeof(ret->says), p.says);
 	return 0;
 }
 

@@ -179,9 +179,11 @@ static int fire(struct run *run, const struct km_test_event *e)
 	case KM_TE_DENY:
 		return km_world_command(w, KM_CMD_DENY, run->asked_id);
 	case KM_TE_HEALTHY:
-		return km_world_health(w, s, run->test->service[e->service], KM_HEALTHY);
+		return km_world_health(w, s, run->test->service[e->service],
+		                       &(struct km_world_health){ KM_HEALTHY, e->says });
 	case KM_TE_UNHEALTHY:
-		return km_world_health(w, s, run->test->service[e->service], KM_UNHEALTHY);
+		return km_world_health(w, s, run->test->service[e->service],
+		                       &(struct km_world_health){ KM_UNHEALTHY, e->says });
 	case KM_TE_MAX:
 		break;
 	}

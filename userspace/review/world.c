@@ -328,16 +328,17 @@ int km_world_loss(struct km_world *w)
 }
 
 int km_world_health(struct km_world *w, struct km_world_service *s,
-                    const struct km_service_def *def, enum km_health health)
+                    const struct km_service_def *def, const struct km_world_health *health)
 {
 	struct km_raw_health h = {
 		.hdr = header(w, KM_RAW_HEALTH, sizeof(h), s),
-		.health = health,
+		.health = health->health,
 		.believe_ns = BELIEVED_NS,
 	};
 	int r = 0;
 
 	km_copy(h.service, sizeof(h.service), s->name);
+	km_copy(h.reason, sizeof(h.reason), health->reason);
 	for (size_t i = 0; i < def->check_count && r == 0; i++) {
 		km_copy(h.check, sizeof(h.check), def->checks[i].name);
 		r = put(w, &h, sizeof(h));

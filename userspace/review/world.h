@@ -67,9 +67,13 @@ bool km_world_tells(enum km_sig signal);
 /* Where boot time stands in wall-clock time: REALTIME_NS at the world's time 0. */
 int km_world_clock(struct km_world *w, uint64_t realtime_ns);
 int km_world_loss(struct km_world *w);
+struct km_world_health {
+	enum km_health health;
+	const char *reason;
+};
 /* What all health checks of DEF's service say from now on; it has one at least. */
 int km_world_health(struct km_world *w, struct km_world_service *s,
-                    const struct km_service_def *def, enum km_health health);
+                    const struct km_service_def *def, const struct km_world_health *h);
 int km_world_command(struct km_world *w, enum km_command command, uint64_t decision_id);
 /* Its processes as the sampling pass saw them, then the tick. */
 int km_world_tick(struct km_world *w);

@@ -135,6 +135,11 @@ static const struct {
 	  RESTART, "any process may give itself", 4 },
 	{ "{\"event\": {\"is\": \"ended\", \"how\": \"outsider\", \"by\": \"cron\"}}",
 	  "\"verify\": {\"not_measured\": true}", "{\"do\": \"notify\"}", NULL, 0 },
+	/* words that anybody who answers may choose */
+	{ "{\"text\": {\"of\": \"health\", \"matches\": \"refused\"}}", VERIFY, RESTART,
+	  "whoever answers may choose", 4 },
+	{ "{\"text\": {\"of\": \"health\", \"matches\": \"refused\"}}",
+	  "\"verify\": {\"not_measured\": true}", "{\"do\": \"notify\"}", NULL, 0 },
 	/* acts by itself and verifies nothing */
 	{ UP, "\"verify\": {\"not_measured\": true}, \"guard\": {\"mode\": \"auto\"}", RESTART,
 	  "nothing tells whether it helped", 5 },

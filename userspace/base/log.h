@@ -11,7 +11,8 @@ enum km_level { KM_ERR = 3, KM_WARNING = 4, KM_NOTICE = 5, KM_INFO = 6, KM_DEBUG
 /* PROCESS stands before each line; levels past MOST_VERBOSE are dropped. Until then:
  * "kmend" and KM_INFO. */
 void km_log_open(const char *process, enum km_level most_verbose);
-/* Cut at 1 KiB. Leaves errno alone. */
+/* Cut at 1 KiB. Never waits: what nobody makes room for is lost, and how many lines were is told as
+ * soon as there is room again. Leaves errno alone. */
 void km_log(enum km_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -52,8 +52,8 @@ all: $(O)/kmendd $(O)/kmend
 help:
 	@sed -n 's/^## //p' Makefile tests/bench/bench.mk tests/fuzz/fuzz.mk \
 		tests/coverage/coverage.mk tests/valgrind/valgrind.mk tests/mutation/mutation.mk \
-		tests/vm/vm.mk tests/eval/eval.mk tools/packaging/install.mk \
-		tools/lint/lint.mk 2>/dev/null | \
+		tests/vm/vm.mk tests/eval/eval.mk tests/campaign/campaign.mk \
+		tools/packaging/install.mk tools/lint/lint.mk 2>/dev/null | \
 		awk -F': ' '{ printf "  %-14s %s\n", $$1, $$2 }'
 
 ## deps: install what is missing from Debian's packages (root)
@@ -127,7 +127,8 @@ clean:
 	rm -rf $(O)
 
 -include tests/bench/bench.mk tests/fuzz/fuzz.mk tests/coverage/coverage.mk \
-	tests/mutation/mutation.mk tests/valgrind/valgrind.mk tests/vm/vm.mk tests/eval/eval.mk
+	tests/mutation/mutation.mk tests/valgrind/valgrind.mk tests/vm/vm.mk tests/eval/eval.mk \
+	tests/campaign/campaign.mk
 -include tools/packaging/install.mk tools/lint/lint.mk
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Alive, wanted, and nothing moves. Wanted: connections wait to be accepted and none is, or threads
- * are stuck in the kernel. Told apart from a service that others keep from running: it waits for
- * a CPU, its quota is used up, somebody froze or stopped it. An idle service is none of these. */
+/* Alive, wanted, and nothing moves. Wanted: connections wait to be accepted and none is, threads
+ * are stuck in the kernel, or its health checks get no answer. Told apart from a service that
+ * others keep from running: it waits for a CPU, its quota is used up, somebody froze or stopped it,
+ * what it needs does not answer. An idle service is none of these. */
 #include <math.h>
 
 #include "predict/internal.h"
@@ -9,6 +10,8 @@
 /* Less than this share of what it uses at work, or so many us/s, is no progress. */
 #define IDLE_SHARE 0.02
 #define IDLE_US    1000.0
+/* A runtime has housekeeping: less than this of who fails its health checks is none either. */
+#define SILENT_SHARE 0.5
 /* What it uses at work is known after so many samples above IDLE_US. */
 #define WORK_SAMPLES 30
 #define WORK_WEIGHT  300.0
@@ -29,15 +32,25 @@ static bool kept_from_running(const double *v)
 	       above(v[KM_W_FROZEN], 0) || above(v[KM_W_STOPPED], 0);
 }
 
-static bool wanted(const struct km_hang *h, const struct km_watch_tick *t)
+/* Connections wait, and not fewer than before. */
+static bool queues(const struct km_hang *h, const struct km_watch_tick *t)
 {
-	return above(t->value[KM_W_BLOCKED], 0) || (above(t->queue, 0) && t->queue >= h->queue);
+	return above(t->queue, 0) && t->queue >= h->queue;
 }
 
-static bool moves(const struct km_hang *h, double cpu)
+static bool wanted(const struct km_hang *h, const struct km_watch_tick *t)
 {
-	return isnan(cpu) || h->samples < WORK_SAMPLES ||
-	       cpu > fmax(IDLE_US, IDLE_SHARE * (double)h->usual_cpu);
+	return above(t->value[KM_W_BLOCKED], 0) || queues(h, t) || t->silent;
+}
+
+/* Busy, but it accepts nobody and answers nobody: a loop without an end is no progress. */
+static bool moves(const struct km_hang *h, const struct km_watch_tick *t)
+{
+	double cpu = t->value[KM_W_CPU], share = t->silent ? SILENT_SHARE : IDLE_SHARE;
+
+	if (isnan(cpu) || h->samples < WORK_SAMPLES)
+		return true;
+	return cpu > fmax(IDLE_US, share * (double)h->usual_cpu) && !(t->silent && queues(h, t));
 }
 
 static void learn_work(struct km_hang *h, double cpu)
@@ -54,11 +67,12 @@ void km_hang_tick(struct km_hang *h, const struct km_watch_tick *t)
 
 	h->starved = kept_from_running(t->value);
 	h->known = !isnan(cpu) && h->samples >= WORK_SAMPLES;
-	if (moves(h, cpu) || h->starved || !wanted(h, t)) {
+	if (moves(h, t) || !wanted(h, t))
 		h->since_ns = 0;
-	} else if (!h->since_ns) {
-		h->since_ns = t->t_ns;
-	}
+	else if (!h->since_ns)
+		h->since_ns = h->starved ? 0 : t->t_ns;
+	else if (h->starved) /* that time proves nothing, and does not disprove the rest */
+		h->since_ns += (uint64_t)(t->elapsed_s * (double)KM_NS_PER_S);
 	h->queue = isnan(t->queue) ? 0 : t->queue;
 	learn_work(h, cpu);
 }

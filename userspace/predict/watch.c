@@ -45,7 +45,12 @@ static double queue_of(const struct km_predict_input *in)
 
 void km_watch_tick(struct km_watch *w, const struct km_predict_input *in)
 {
-	struct km_watch_tick t = { .t_ns = in->now_ns, .value = in->values, .queue = queue_of(in) };
+	struct km_watch_tick t = {
+		.t_ns = in->now_ns,
+		.value = in->values,
+		.queue = queue_of(in),
+		.silent = in->service->health == KM_UNHEALTHY && !w->depend.since_ns,
+	};
 
 	if (w->t_ns && in->now_ns < w->t_ns + APART_NS)
 		return;

@@ -95,6 +95,7 @@ struct km_watch_tick {
 	double elapsed_s; /* since the one before, at most 60 */
 	const double *value;
 	double queue; /* connections that wait to be accepted, NaN not known */
+	bool silent;  /* its health checks fail, and what it needs answers */
 };
 
 void km_hang_tick(struct km_hang *h, const struct km_watch_tick *t);

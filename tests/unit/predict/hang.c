@@ -110,6 +110,60 @@ static void what_is_not_measured_is_no_hang(void **state)
 	assert_int_equal(seconds_until_hang(l, 120), 121);
 }
 
+/* A deadlocked runtime has housekeeping, and accepts for its workers, which answer nobody. */
+static void failing_checks_and_half_of_the_usual_cpu_are_a_hang(void **state)
+{
+	struct learner *l = *state;
+
+	works(l, 120);
+	l->value[KM_W_CPU] = 10000;
+	assert_int_equal(seconds_until_hang(l, 60), 61);
+	l->service.health = KM_UNHEALTHY;
+	assert_in_range(seconds_until_hang(l, 60), 1, 15);
+	l->service.health = KM_HEALTHY;
+	learner_tick(l, 1);
+	assert_false(learner_in_force(l, KM_HANG));
+}
+
+static void a_loop_without_an_end_is_a_hang_once_its_checks_fail(void **state)
+{
+	struct learner *l = *state;
+
+	works(l, 120);
+	l->value[KM_W_CPU] = 1000000;
+	l->queue.level = 5;
+	assert_int_equal(seconds_until_hang(l, 60), 61);
+	l->service.health = KM_UNHEALTHY;
+	assert_in_range(seconds_until_hang(l, 60), 1, 15);
+}
+
+static void a_second_of_waiting_for_a_cpu_does_not_begin_the_watch_anew(void **state)
+{
+	struct learner *l = *state;
+	int seconds = 0;
+
+	works(l, 120);
+	l->value[KM_W_CPU] = 0;
+	l->queue.level = 3;
+	for (; seconds < 60 && !learner_in_force(l, KM_HANG); seconds++) {
+		l->value[KM_W_RUN_DELAY] = seconds % 4 == 3 ? 200000 : 500;
+		learner_tick(l, 1);
+	}
+	assert_in_range(seconds, 11, 20);
+}
+
+static void who_waits_for_what_it_needs_does_not_hang(void **state)
+{
+	struct learner *l = *state;
+
+	works(l, 120);
+	l->value[KM_W_CPU] = 5000;
+	l->value[KM_W_CONNECT_FAILURES] = 4;
+	l->service.health = KM_UNHEALTHY;
+	assert_int_equal(seconds_until_hang(l, 60), 61);
+	assert_true(learner_in_force(l, KM_DEPENDENCY));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -120,6 +174,10 @@ int main(void)
 		TEST(a_service_that_others_keep_from_running_does_not_hang),
 		TEST(a_queue_that_gets_shorter_is_progress),
 		TEST(what_is_not_measured_is_no_hang),
+		TEST(failing_checks_and_half_of_the_usual_cpu_are_a_hang),
+		TEST(a_loop_without_an_end_is_a_hang_once_its_checks_fail),
+		TEST(a_second_of_waiting_for_a_cpu_does_not_begin_the_watch_anew),
+		TEST(who_waits_for_what_it_needs_does_not_hang),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

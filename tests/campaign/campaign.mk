@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+# make campaign: real faults in stock Debian programs (tests/campaign/README.md).
+
+CAMPAIGN_DIR     ?= $(O)/campaign
+CAMPAIGN_BATCHES ?= 8
+CAMPAIGN_JOBS    ?= 1
+CAMPAIGN_SEED    ?= 1
+# Noisy but healthy: 48 minutes are two days of stretched time.
+CAMPAIGN_QUIET_S ?= 2880
+
+CAMPAIGN_RUN := tests/campaign/run --out $(O)
+CAMPAIGN_FOR := $(O)/kmendd $(O)/kmend $(O)/tests/lib/enclose $(O)/tests/campaign/scaled
+
+## campaign: 300 real faults in real services, and two days of noise; writes its RESULTS.md (95 min)
+campaign: $(CAMPAIGN_FOR)
+	$(Q)tools/packaging/deps --campaign
+	$(Q)$(CAMPAIGN_RUN) --to $(CAMPAIGN_DIR)/faults --batches $(CAMPAIGN_BATCHES) \
+		--jobs $(CAMPAIGN_JOBS) --seed $(CAMPAIGN_SEED)
+	$(Q)$(CAMPAIGN_RUN) --to $(CAMPAIGN_DIR)/noise --batches 1 --seed $(CAMPAIGN_SEED) \
+		--services 0 --noise 99 --seconds $(CAMPAIGN_QUIET_S)
+	$(Q)tests/campaign/score.py --out $(O) --write $(CAMPAIGN_DIR)/faults $(CAMPAIGN_DIR)/noise
+
+## campaign-short: a few of them (100 s); fails only where a fact or a replay is missing
+campaign-short: $(CAMPAIGN_FOR)
+	$(Q)tools/packaging/deps --campaign
+	$(Q)rm -rf $(CAMPAIGN_DIR)/short
+	$(Q)$(CAMPAIGN_RUN) --to $(CAMPAIGN_DIR)/short --batches 1 --services 12 --seconds 60 \
+		--quiet 10 --noise 2
+	$(Q)tests/campaign/score.py --out $(O) $(CAMPAIGN_DIR)/short
+
+## campaign-score: the recordings of the last campaign once more, with the predictors of today
+campaign-score: $(O)/kmend $(O)/tests/campaign/scaled
+	$(Q)tests/campaign/score.py --out $(O) --write $(wildcard $(CAMPAIGN_DIR)/faults \
+		$(CAMPAIGN_DIR)/noise)
+
+.PHONY: campaign campaign-short campaign-score

@@ -36,7 +36,8 @@ LIB_SRC  := $(filter-out userspace/daemon/main.c,\
 	      $(foreach f,$(FOLDERS),$(wildcard userspace/$(f)/*.c)))
 LIB_OBJ  := $(LIB_SRC:%.c=$(O)/%.o)
 CLI_OBJ  := $(patsubst %.c,$(O)/%.o,$(wildcard tools/kmend/*.c))
-TEST_SRC := $(wildcard tests/unit/*/*.c tests/replay/*.c tests/bpf/*.c tests/scenario/*.c)
+TEST_SRC := $(wildcard tests/unit/*/*.c tests/replay/*.c tests/bpf/*.c tests/scenario/*.c \
+	      tests/sweep/*.c)
 TESTS    := $(TEST_SRC:%.c=$(O)/%)
 HELP_SRC := $(wildcard tests/lib/*.c)
 HELPERS  := $(HELP_SRC:%.c=$(O)/%)

@@ -173,8 +173,9 @@ int km_recover(struct km_actor *a)
 	v->actor = a;
 	v->now_ns = (int64_t)km_now_ns();
 	v->now_real_ns = real.tv_sec * (int64_t)KM_NS_PER_S + real.tv_nsec;
-	km_chain_boot_id(v->boot_id);
-	r = km_journal_open(a->o.journal_dir_fd, on_record, v, &a->journal);
+	r = km_chain_boot_id(v->boot_id);
+	if (r == 0)
+		r = km_journal_open(a->o.journal_dir_fd, on_record, v, &a->journal);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < v->count; i++)

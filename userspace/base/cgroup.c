@@ -89,11 +89,11 @@ int km_cgroup_mark(int dir, struct km_cgroup_mark *ret)
 	return n < 0 ? -errno : n != sizeof(*ret) ? -ENODATA : 0;
 }
 
-void km_cgroup_mark_set(int dir, uint64_t intent_id)
+int km_cgroup_mark_set(int dir, uint64_t intent_id)
 {
 	struct km_cgroup_mark m = { intent_id, (uint64_t)getpid() };
 
-	fsetxattr(dir, MARK, &m, sizeof(m), 0);
+	return fsetxattr(dir, MARK, &m, sizeof(m), 0) < 0 ? -errno : 0;
 }
 
 void km_cgroup_mark_clear(int dir)

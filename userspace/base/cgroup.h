@@ -24,7 +24,7 @@ struct km_cgroup_mark {
 };
 /* -ENODATA: none; -EOPNOTSUPP: before 5.7. */
 int km_cgroup_mark(int dir, struct km_cgroup_mark *ret);
-void km_cgroup_mark_set(int dir, uint64_t intent_id);
+int km_cgroup_mark_set(int dir, uint64_t intent_id);
 void km_cgroup_mark_clear(int dir);
 /* ROOT/NAME, made if it is not there; FILE in it set to VALUE unless that is KM_UNKNOWN. */
 int km_cgroup_prepare(const char *root, const char *name, const char *file, uint64_t value,

@@ -69,12 +69,14 @@ static int prepare(struct km_chain *c)
 	return 0;
 }
 
-void km_chain_boot_id(uint8_t ret[16])
+int km_chain_boot_id(uint8_t ret[16])
 {
-	sd_id128_t id = { 0 };
+	sd_id128_t id;
+	int r = sd_id128_get_boot(&id);
 
-	sd_id128_get_boot(&id);
-	memcpy(ret, &id, sizeof(id));
+	if (r >= 0)
+		memcpy(ret, &id, sizeof(id));
+	return r < 0 ? r : 0;
 }
 
 static uint64_t ns_of(clockid_t clock)
@@ -268,8 +270,9 @@ int km_chain_open(int dir_fd, const struct km_chain_opts *opts, struct km_chain 
 	c->dir_fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->dir_fd < 0)
 		return -errno;
-	km_chain_boot_id(c->boot_id);
-	r = km_chain_scan(c->dir_fd, &c->o, &s);
+	r = km_chain_boot_id(c->boot_id);
+	if (r == 0)
+		r = km_chain_scan(c->dir_fd, &c->o, &s);
 	if (r == 0 && s.bad)
 		r = repair(c, &s);
 	if (r == 0)

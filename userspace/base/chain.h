@@ -73,7 +73,8 @@ bool km_chain_degraded(const struct km_chain *c);
 unsigned int km_chain_room(const struct km_chain *c);
 /* Makes the next segment in good time; takes some ms. */
 void km_chain_prepare(struct km_chain *c);
-void km_chain_boot_id(uint8_t ret[16]);
+/* A boot that cannot be told apart from others is none: what was done in it would be forgotten. */
+int km_chain_boot_id(uint8_t ret[16]);
 
 struct km_chain_report {
 	uint64_t records;

@@ -125,6 +125,16 @@ static void wait_for_go(int report)
 		_exit(127);
 }
 
+/* Without it an actor that comes after a crash would take this start for one that never happened. */
+static void mark(const struct km_spawn *s, int report)
+{
+	int r = km_cgroup_mark_set(s->cgroup_dir, s->intent_id);
+
+	errno = -r;
+	if (r < 0 && r != -EOPNOTSUPP)
+		fail(report, "mark of the intent");
+}
+
 static _Noreturn void run(const struct km_spawn *s, char *const env[], int report, bool forked)
 {
 	int null;
@@ -139,7 +149,7 @@ static _Noreturn void run(const struct km_spawn *s, char *const env[], int repor
 	    dup2(2, 1) < 0)
 		fail(report, "standard input and output");
 	wait_for_go(report);
-	km_cgroup_mark_set(s->cgroup_dir, s->intent_id);
+	mark(s, report);
 	km_urgency_reset();
 	drop_rights(s, report);
 	if (chdir(s->def->directory[0] ? s->def->directory : "/") < 0)

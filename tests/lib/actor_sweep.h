@@ -2,7 +2,8 @@
 /* For sweeps: one act of an actor in a process of its own, stopped at each of its system calls, and
  * the truth about it once another actor has recovered.
  *
- * The command "s" appends a line to OUT each time that its main() begins: the lines are the acts. */
+ * The command "s" appends a line to a file each time that its main() begins: the lines are the
+ * acts. */
 #ifndef KM_TEST_ACTOR_SWEEP_H
 #define KM_TEST_ACTOR_SWEEP_H
 
@@ -25,8 +26,8 @@ static const char sweep_policy[] =
 	"\"budget\":{\"service\":{\"count\":100,\"per\":\"1m\"},"
 	"\"host\":{\"count\":100,\"per\":\"1m\"}}}";
 
-/* One verb: what is done before it, what it is given, and what the host then says: the value that it
- * sets, as it was and as it is wanted. */
+/* One verb: what is done before it, what it is given, and what the host then says: the value that
+ * it sets, as it was and as it is wanted. */
 struct sweep_act {
 	enum km_verb verb, first;
 	struct km_verb_args args, first_args;

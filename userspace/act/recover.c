@@ -85,14 +85,16 @@ static void judge_command(struct km_act *act)
 	struct km_cgroup_mark mark = { 0 };
 	uint32_t pids[KM_CGROUP_PIDS_MAX];
 
-	if (act->rec.verb == KM_STOP) {
-		bool gone = km_cgroup_pids(dir, pids) == 0;
-
-		km_act_finish(act, gone ? KM_OUT_DONE : KM_OUT_NOT_DONE, 0,
-		              gone ? "found stopped" : "found running");
+	r = act->rec.verb == KM_STOP ? km_cgroup_pids(dir, pids) : km_spawn_kill_half_made(dir);
+	if (r < 0) {
+		km_act_finish(act, KM_OUT_UNKNOWN, r, "its processes cannot be seen");
 		return;
 	}
-	km_spawn_kill_half_made(dir);
+	if (act->rec.verb == KM_STOP) {
+		km_act_finish(act, r ? KM_OUT_NOT_DONE : KM_OUT_DONE, 0,
+		              r ? "found running" : "found stopped");
+		return;
+	}
 	r = km_cgroup_mark(dir, &mark);
 	if (r < 0 && r != -ENODATA) {
 		km_act_finish(act, KM_OUT_UNKNOWN, r, "no mark of it can be read");
@@ -135,14 +137,19 @@ static void recover_intent(struct km_recovery *v, const struct km_journal_record
 		km_act_finish(act, KM_OUT_UNKNOWN, 0, "nothing tells whether it was done");
 }
 
-static void adopt(struct km_child *c)
+/* What cannot be looked at is neither running nor absent: nobody may start it a second time. */
+static int adopt(struct km_child *c)
 {
 	struct km_journal_record o = { .cgroup_id = c->cgroup_id, .state = KM_OUT_ABSENT };
 	const struct km_spawn_main was = { c->last_tgid, c->last_start_ns };
 	struct km_spawn_main id;
-	int pidfd;
+	int pidfd, r = -ESRCH;
 
-	if (c->prepared && km_spawn_find_main(c->spawn.cgroup_dir, &was, &id, &pidfd) == 0) {
+	if (c->prepared)
+		r = km_spawn_find_main(c->spawn.cgroup_dir, &was, &id, &pidfd);
+	if (r < 0 && r != -ESRCH)
+		return r;
+	if (r == 0) {
 		km_command_watch(c, id.tgid, id.start_ns, pidfd);
 		c->running = true;
 		o.state = KM_OUT_ADOPTED;
@@ -159,6 +166,7 @@ static void adopt(struct km_child *c)
 		km_cgroup_mark_clear(c->spawn.cgroup_dir);
 	km_copy(o.service, sizeof(o.service), c->def->name);
 	km_actor_say(c->actor, &o, false);
+	return 0;
 }
 
 int km_recover(struct km_actor *a)
@@ -182,8 +190,10 @@ int km_recover(struct km_actor *a)
 		recover_intent(v, &v->open[i]);
 	for (size_t i = v->overs < OVER_MAX ? 0 : v->overs - OVER_MAX; i < v->overs; i++)
 		km_actor_say(a, &v->over[i % OVER_MAX], true);
-	for (size_t i = 0; i < a->child_count; i++)
-		adopt(&a->child[i]);
+	for (size_t i = 0; r == 0 && i < a->child_count; i++)
+		r = adopt(&a->child[i]);
+	if (r < 0)
+		return r;
 	a->recovered = true;
 	km_actor_rearm(a);
 	km_actor_ready(a);

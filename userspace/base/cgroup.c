@@ -27,10 +27,13 @@ int km_cgroup_pids(int dir, uint32_t ret[KM_CGROUP_PIDS_MAX])
 	int fd = openat(dir, "cgroup.procs", O_RDONLY | O_CLOEXEC);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
 	char line[32];
-	int n = 0;
+	int n = 0, r;
 
-	if (!f)
-		return -errno;
+	if (!f) {
+		r = -errno;
+		km_close(&fd);
+		return r;
+	}
 	while (n < KM_CGROUP_PIDS_MAX && fgets(line, sizeof(line), f)) {
 		const char *p = line;
 		uint64_t pid;
@@ -39,8 +42,10 @@ int km_cgroup_pids(int dir, uint32_t ret[KM_CGROUP_PIDS_MAX])
 			break;
 		ret[n++] = (uint32_t)pid;
 	}
+	/* What was not read to its end must not look empty. */
+	r = ferror(f) ? -errno : n;
 	fclose(f);
-	return n;
+	return r;
 }
 
 bool km_cgroup_has(int dir, uint64_t tgid)

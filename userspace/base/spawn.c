@@ -125,7 +125,7 @@ static void wait_for_go(int report)
 		_exit(127);
 }
 
-/* Without it an actor that comes after a crash would take this start for one that never happened. */
+/* Without it an actor that comes after a crash would take this start for one that never was. */
 static void mark(const struct km_spawn *s, int report)
 {
 	int r = km_cgroup_mark_set(s->cgroup_dir, s->intent_id);
@@ -225,24 +225,41 @@ void km_spawn_drop(struct km_spawned *child)
 	km_close(&child->pidfd);
 }
 
-void km_spawn_kill_half_made(int dir)
+/* 1, 0, or a negative errno. */
+static int runs_our_program(uint32_t pid)
 {
 	char path[32], exe[KM_PATH_MAX], own[KM_PATH_MAX];
-	ssize_t len = readlink("/proc/self/exe", own, sizeof(own));
+	ssize_t len = readlink("/proc/self/exe", own, sizeof(own)), n;
+
+	snprintf(path, sizeof(path), "/proc/%u/exe", pid);
+	n = len < 0 ? -1 : readlink(path, exe, sizeof(exe));
+	if (n < 0)
+		return errno == ENOENT ? -ESRCH : -errno;
+	return n == len && memcmp(exe, own, (size_t)len) == 0;
+}
+
+int km_spawn_kill_half_made(int dir)
+{
 	uint32_t pids[KM_CGROUP_PIDS_MAX];
 	struct km_identity id;
+	int n = km_cgroup_pids(dir, pids), unseen = n < 0 ? n : 0;
 
-	for (int i = km_cgroup_pids(dir, pids) - 1; i >= 0; i--) {
+	for (int i = n - 1; i >= 0; i--) {
 		km_autoclose int fd = -1;
+		int r = km_identity_read(pids[i], &id);
 
-		snprintf(path, sizeof(path), "/proc/%u/exe", pids[i]);
-		if (km_identity_read(pids[i], &id) < 0 || !id.before_exec ||
-		    readlink(path, exe, sizeof(exe)) != len || memcmp(exe, own, (size_t)len) != 0 ||
-		    km_identity_open(pids[i], id.start_ns, &fd) < 0)
+		if (r == 0 && id.before_exec)
+			r = runs_our_program(pids[i]);
+		if (r == 1)
+			r = km_identity_open(pids[i], id.start_ns, &fd);
+		if (r < 0 && r != -ESRCH)
+			unseen = r;
+		if (fd < 0)
 			continue;
 		km_pidfd_kill(fd, SIGKILL);
 		poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, HALF_MADE_MS);
 	}
+	return unseen;
 }
 
 bool km_spawn_same_main(const struct km_spawn_main *was, const struct km_spawn_main *is)
@@ -254,7 +271,7 @@ int km_spawn_find_main(int dir, const struct km_spawn_main *was, struct km_spawn
                        int *ret_pidfd)
 {
 	uint32_t pids[KM_CGROUP_PIDS_MAX];
-	int n = km_cgroup_pids(dir, pids), r = -ESRCH;
+	int n = km_cgroup_pids(dir, pids), r = n < 0 ? n : -ESRCH;
 	struct km_spawn_main best = { 0 };
 
 	for (int i = 0; i < n; i++) {

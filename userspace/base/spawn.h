@@ -61,8 +61,9 @@ void km_spawn_go(const struct km_spawned *child);
 /* Instead of it: the child is gone at return, both descriptors closed. */
 void km_spawn_drop(struct km_spawned *child);
 /* Kills who was cloned into the cgroup DIR and did not reach its execve(): it runs our own program,
- * and left alone would go on when its caller, who died, has been said to have done nothing. */
-void km_spawn_kill_half_made(int dir);
+ * and left alone would go on when its caller, who died, has been said to have done nothing. A
+ * negative errno: somebody in there could not be looked at. */
+int km_spawn_kill_half_made(int dir);
 /* The main process in DIR: the one that was (TGID, START_NS; 0: whenever it began) if it is still
  * there, else the oldest of what is. */
 struct km_spawn_main {

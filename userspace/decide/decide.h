@@ -185,8 +185,8 @@ const struct km_decision *km_decide_next(struct km_decide *d);
 bool km_decide_incident_open(const struct km_decide *d, uint64_t service_id, uint64_t but_rule_key,
                              uint64_t now_ns);
 
-/* For people: boot time since which operators, or the file that pauses, let nothing be done, 0: they
- * do; whether one works on a service, and until when. */
+/* For people: boot time since which operators, or the file that pauses, let nothing be done, 0:
+ * they do; whether one works on a service, and until when. */
 uint64_t km_decide_paused_ns(const struct km_decide *d);
 bool km_decide_paused_by_file(const struct km_decide *d);
 bool km_decide_maintained(const struct km_decide *d, uint64_t service_id, uint64_t now_ns,

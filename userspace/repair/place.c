@@ -190,11 +190,18 @@ uint64_t km_place_id(int dir)
 	return fstat(dir, &st) == 0 ? st.st_ino : 0;
 }
 
+/* Not what was removed while it was being looked for. */
+static bool cannot_be_read(const FTSENT *e)
+{
+	return (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR || e->fts_info == FTS_NS) &&
+	       e->fts_errno != ENOENT && e->fts_errno != ENODEV;
+}
+
 int km_place_reopen(const char *controller, uint64_t id, int *ret_dir, bool *ret_v2)
 {
 	char root[KM_PATH_MAX];
 	char *roots[] = { root, NULL };
-	int r = find_hierarchy(controller, root, sizeof(root), ret_v2);
+	int r = find_hierarchy(controller, root, sizeof(root), ret_v2), unseen = 0;
 	FTSENT *e;
 	FTS *f;
 
@@ -204,7 +211,9 @@ int km_place_reopen(const char *controller, uint64_t id, int *ret_dir, bool *ret
 	if (!f)
 		return -errno;
 	r = -ENOENT;
-	while (r == -ENOENT && (e = fts_read(f))) {
+	while (r == -ENOENT && (errno = 0, e = fts_read(f))) {
+		if (cannot_be_read(e))
+			unseen = -e->fts_errno;
 		if (e->fts_info != FTS_D || e->fts_statp->st_ino != id)
 			continue;
 		*ret_dir = open(e->fts_accpath, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -212,8 +221,11 @@ int km_place_reopen(const char *controller, uint64_t id, int *ret_dir, bool *ret
 		if (r == 0 && km_place_id(*ret_dir) != id)
 			r = -ENOENT;
 	}
+	/* At the end: a reader that fails ends as if there were nothing more. */
+	if (r == -ENOENT && !e && errno)
+		unseen = -errno;
 	fts_close(f);
-	return r;
+	return r == -ENOENT && unseen ? unseen : r;
 }
 
 int km_place_move(int from, int to)

@@ -294,32 +294,6 @@ static void a_flood_of_notices_and_refusals_does_not_fill_the_journal(void **sta
 	assert_int_equal(records[KM_J_REFUSED], 60);
 }
 
-/* Whatever the engine says, and whether it lives: each act looks for the file. */
-static void while_the_file_that_pauses_is_there_only_notices_are_done(void **state)
-{
-	struct km_act_request q = world_request(&w, KM_START, "cmd");
-	static char file[128];
-	int fd;
-
-	(void)state;
-	snprintf(file, sizeof(file), "%s/pause", w.dir);
-	world_end(&w);
-	w.opts.pause_file = file;
-	world_start(&w);
-	fd = open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0);
-	assert_true(fd >= 0);
-	close(fd);
-	refused(&q, -EPERM, "paused");
-	assert_int_equal(world_do(&w, KM_NOTIFY, "cmd"), KM_OUT_DONE);
-	assert_int_equal(unlink(file), 0);
-	w.opts.pause_file = "/dev/null/cannot-be-looked-at";
-	world_end(&w);
-	world_start(&w);
-	q = world_request(&w, KM_START, "cmd");
-	assert_int_equal(world_ask(&w, &q), KM_OUT_REFUSED);
-	assert_non_null(strstr(w.outcome.detail, "paused"));
-}
-
 static void the_kill_switch_leaves_only_notices(void **state)
 {
 	struct km_act_request q;
@@ -611,7 +585,6 @@ int main(void)
 		TEST(a_notice_is_journalled_and_said_and_that_is_all),
 		TEST(a_flood_of_notices_and_refusals_does_not_fill_the_journal),
 		TEST(the_kill_switch_leaves_only_notices),
-		TEST(while_the_file_that_pauses_is_there_only_notices_are_done),
 		TEST(a_signal_reaches_a_process_of_the_service),
 		TEST(a_signal_reaches_no_other_process),
 		TEST(nobody_can_be_named_by_a_service_without_a_process),

@@ -229,6 +229,7 @@ QUANTITIES = {
     "bytes_rate": whole(f"({in_units(BYTES, 1, 2**53)})/s") | {"maxLength": 33},
     "share": SOME_SHARE,
     "time": duration(1, 3600 * S),
+    "days": duration(1, 3650 * DURATIONS["d"]),
     "time_rate": whole(f"({in_units(DURATIONS, 1, 2**53)})/s") | {"maxLength": 33},
     "rate": whole(r"[0-9]{1,12}(\.[0-9]{1,6})?/s") | {"not": {"pattern": "^[0.]+/"}},
     "count": count(0, 2**53),
@@ -237,7 +238,7 @@ QUANTITIES = {
 
 def quantity(unit, limited):
     """The name of how values of UNIT are written."""
-    kind = {"bytes": "bytes", "bytes/s": "bytes_rate", "ppm": "share", "ns": "time", "us": "time",
+    kind = {"bytes": "bytes", "bytes/s": "bytes_rate", "ppm": "share", "ns": "time", "us": "time", "s": "days",
             "us/s": "time_rate"}.get(
         unit, "rate" if unit.endswith("/s") else "count")
     return f"{kind}_or_share" if limited else kind

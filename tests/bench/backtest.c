@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* backtest KMEND [HOURS]: a history (a week) of 20 services with 16 signals each at 1 Hz, written as
+/* backtest KMEND [HOURS]: a history (a week) of 20 services with 16 signals each, at 1 Hz, as
  * a trace, and what `kmend rule backtest` of all shipped rules over it costs. */
 #include <fcntl.h>
 #include <stdio.h>

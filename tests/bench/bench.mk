@@ -12,7 +12,7 @@ bench-build:
 	$(Q)$(MAKE) --no-print-directory all $(O)/tests/lib/enclose $(O)/tests/lib/demo_service \
 		$(BENCHES)
 
-## bench: cost for others (paired runs beside an A/A row), idle, restart, series, rules, a back-test (root)
+## bench: cost for others (paired runs beside an A/A row), idle, restart, series, rules (root)
 bench: bench-build
 	$(Q)tests/bench/run $(O) pairs $(BENCH_ROUNDS)
 	$(Q)tests/bench/run $(O) idle $(BENCH_IDLE)

@@ -328,6 +328,12 @@ const struct km_catalogue_row km_catalogue[KM_SIG_MAX] = {
 	[KM_SIG_DEMAND_COST] = { "kmend.demand_cost", "ppm", HOST, LEVEL, DEMAND, NONE,
 		"counts of runs, calibrated", "none", "5.10",
 		"what is looked at because somebody asked costs of all CPUs" },
+	[KM_SIG_HEALTH_LATENCY] = { "health.latency", "us", SERVICE, LEVEL, ALWAYS, NONE,
+		"health checks", "a check each time it is due", "5.10",
+		"its slowest check's newest answer: slower and slower ends in time-outs" },
+	[KM_SIG_CERTIFICATE_LEFT] = { "health.certificate_left", "s", SERVICE, LEVEL, ALWAYS, NONE,
+		"health checks", "with each check of https", "5.10",
+		"behind the end of its certificate nobody connects any more" },
 };
 /* clang-format on */
 

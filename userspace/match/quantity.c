@@ -7,6 +7,8 @@
 
 /* Up to here a double counts in ones. */
 #define VALUE_MAX 0x1p53
+/* Ten years: no certificate lives longer. */
+#define DAYS_MAX 3650ULL
 /* Digits before the point of a rate, and behind it. */
 #define RATE_DIGITS   12
 #define RATE_FRACTION 6
@@ -56,6 +58,18 @@ static int parse_time(const cJSON *node, double *ret)
 
 	if (!cJSON_IsString(node) || km_parse_duration(node->valuestring, &ns) < 0 || !ns ||
 	    ns > 3600 * KM_NS_PER_S)
+		return -EINVAL;
+	*ret = (double)ns;
+	return 0;
+}
+
+/* What a calendar counts. */
+static int parse_days(const cJSON *node, double *ret)
+{
+	uint64_t ns;
+
+	if (!cJSON_IsString(node) || km_parse_duration(node->valuestring, &ns) < 0 || !ns ||
+	    ns > DAYS_MAX * 86400 * KM_NS_PER_S)
 		return -EINVAL;
 	*ret = (double)ns;
 	return 0;
@@ -117,6 +131,7 @@ static const struct {
 	{ "ppm", "like \"20%\"", km_parse_share, 1e6 },
 	{ "ns", "like \"250ms\"", parse_time, 1 },
 	{ "us", "like \"250ms\"", parse_time, 1e-3 },
+	{ "s", "like \"14d\"", parse_days, 1e-9 },
 	{ "us/s", "like \"200ms/s\"", parse_time_rate, 1e-3 },
 	{ "/s", "like \"20/s\"", parse_rate, 1 },
 	{ "", "like 200", parse_count, 1 },

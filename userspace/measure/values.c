@@ -217,6 +217,24 @@ static int on_event(struct km_measure *m, const struct km_signal *s, uint64_t se
 	return 0;
 }
 
+/* Of all checks of the service together, believed as long as each is. */
+static int on_health(struct km_measure *m, const struct km_signal *s,
+                     const struct km_service *service)
+{
+	struct km_value v = { .signal = KM_SIG_HEALTH_LATENCY,
+		              .period_ns = s->health.believe_ns / STALE_PERIODS,
+		              .value = (double)service->latency_ns / 1000,
+		              .limit = -1 };
+	uint64_t life = service->certificate_life_s, used = service->certificate_used_s;
+	int r = level(m, s, service->id, &v);
+
+	if (r < 0 || !life)
+		return r;
+	v.signal = KM_SIG_CERTIFICATE_LEFT;
+	v.value = life > used ? (double)(life - used) : 0;
+	return level(m, s, service->id, &v);
+}
+
 int km_measure_values(struct km_measure *m, const struct km_signal *s,
                       const struct km_subject *subject)
 {
@@ -227,6 +245,8 @@ int km_measure_values(struct km_measure *m, const struct km_signal *s,
 		return on_value(m, s, service_id);
 	case KM_RAW_HOST:
 		return on_host(m, s, service_id);
+	case KM_RAW_HEALTH:
+		return on_health(m, s, subject->service);
 	case KMEND_SCHED:
 		return km_shares_sched(m, s, subject);
 	default:

@@ -292,6 +292,35 @@ static void nonsense_in_a_restored_row_is_refused(void **state)
 
 #define ROW(fn) cmocka_unit_test_setup_teardown(fn, begin, end)
 
+static void health_checks_say_how_long_they_take_and_how_long_a_certificate_lasts(void **state)
+{
+	struct host *h = *state;
+	struct km_signal s = { .type = KM_RAW_HEALTH, .t_ns = h->now_ns };
+	const struct km_value *v;
+
+	s.health.believe_ns = 60 * SECOND;
+	h->service.latency_ns = 5 * KM_NS_PER_MS;
+	feed(h, &s);
+	v = km_measure_value(h->m, 7, KM_SIG_HEALTH_LATENCY);
+	assert_non_null(v);
+	assert_true(v->measured && v->value == 5000);
+	assert_null(km_measure_value(h->m, 7, KM_SIG_CERTIFICATE_LEFT));
+	h->service.certificate_life_s = 1000;
+	h->service.certificate_used_s = 400;
+	feed(h, &s);
+	assert_true(km_measure_value(h->m, 7, KM_SIG_CERTIFICATE_LEFT)->value == 600);
+	h->service.certificate_used_s = 2000;
+	feed(h, &s);
+	assert_true(km_measure_value(h->m, 7, KM_SIG_CERTIFICATE_LEFT)->value == 0);
+	/* believed for so long, and no longer */
+	h->now_ns += 60 * SECOND;
+	km_measure_tick(h->m, h->now_ns);
+	assert_true(km_measure_value(h->m, 7, KM_SIG_HEALTH_LATENCY)->measured);
+	h->now_ns += SECOND;
+	km_measure_tick(h->m, h->now_ns);
+	assert_false(km_measure_value(h->m, 7, KM_SIG_HEALTH_LATENCY)->measured);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +335,7 @@ int main(void)
 		ROW(a_level_with_a_limit_is_a_series),
 		ROW(silence_is_not_measured_and_then_forgotten),
 		ROW(nonsense_in_a_restored_row_is_refused),
+		ROW(health_checks_say_how_long_they_take_and_how_long_a_certificate_lasts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

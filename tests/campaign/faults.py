@@ -11,7 +11,7 @@ import subprocess
 from dataclasses import dataclass, field
 
 from stock import get
-from world import MIB, Cgroup
+from world import MIB, Cgroup, now_s
 
 DIED, SILENT, FULL = ("killed for memory", "ended"), ("ended", "objective missed"), ("No space",)
 ANY = ("killed", "ended", "objective", "No space")
@@ -35,11 +35,11 @@ class Fault:
 
 async def drip(ep, room, step, least=1):
     """STEP(amount) until ROOM is used up after about LEAD seconds."""
-    rate, carry = room / ep.lead_s, 0.0
+    rate, carry, last_s = room / ep.lead_s, 0.0, now_s()
     while not ep.over.is_set():
-        pause = ep.rng.uniform(0.2, 0.8)
-        await asyncio.sleep(pause)
-        carry += rate * pause * ep.rng.uniform(0.3, 1.7)
+        await asyncio.sleep(ep.rng.uniform(0.2, 0.8))
+        passed_s, last_s = now_s() - last_s, now_s()
+        carry += rate * passed_s * ep.rng.uniform(0.3, 1.7)
         if carry >= least and not ep.over.is_set():
             amount, carry = int(carry), carry % 1
             try:
@@ -253,7 +253,7 @@ async def starved(ep):
     pen = Cgroup(f"{ep.service.name}-pen/hog").make()
     pen.limit("weight", 8192)
     both = Cgroup(f"{ep.service.name}-pen")
-    both.quota(0.1)
+    both.quota(0.02)
     hogs = [subprocess.Popen(["/usr/bin/sha256sum", "/dev/zero"], preexec_fn=pen.enter)
             for _ in range(2 * os.cpu_count())]
     await ep.over.wait()

@@ -68,7 +68,8 @@ class Compile(Job):
     name = "compile"
 
     def argv(self):
-        files = [str(f) for f in (TOP / "userspace/base").glob("*.c")]
+        files = [str(f) for d in ("measure", "predict", "match", "decide")
+                 for f in (TOP / "userspace" / d).glob("*.c")]
         return ["/bin/sh", "-c", 'printf "%s\\n" "$@" | xargs -P 3 -n 4 gcc -std=gnu11 -O2 -g '
                 f"-D_GNU_SOURCE -I{TOP}/userspace -I{TOP}/bpf -c", "sh", *files]
 

@@ -86,7 +86,8 @@ def details(s):
     lines = ["| class | runs | found | median | missed |", "|---|---|---|---|---|"]
     lines += [a_class(s, kind, rows) for kind, rows in sorted(s.classes.items())]
     text = "\n".join(lines) + "\n\n" + lead_line(s) + time_lines(s)
-    text += f"Episodes in which nothing failed, not counted: {s.empty}.\n"
+    text += (f"Episodes in which nothing failed, not counted: {s.empty}; failures that no fault of "
+             f"ours made: {sum(b.unplanned() for b in s.batches)}.\n")
     for b, entity, kind, resource, t_s in s.alarms:
         text += f"- false: {b.short(entity)}: {kind} {resource or ''} at {b.at(t_s)}\n"
     for b, service, rule, verb, t_s in s.acts:

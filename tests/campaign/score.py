@@ -22,12 +22,21 @@ from said import Said
 
 FACTOR = 60
 MINUTE_S = 60 / FACTOR     # a stretched minute, of the recording
+UNPLANNED_S = 60           # around a failure that nobody planned
 GRACE_S = 20               # after a recovery, in which what was said may still be in force
 SUDDEN = ("hang", "crash_loop", "dependency")
 DISRUPTS = {"restart", "stop", "kill", "signal", "freeze", "throttle", "limit", "failover"}
 STOPPED = {"cpu-stopped", "cpu-stopped-silent"}
 RETRANSMITS = {"net-retransmit-storm"}
 STARVED = {"cpu-starved", "cpu-throttled", "cpu-saturation"}
+
+
+def without(spans, from_s, to_s):
+    """SPANS without what lies between."""
+    out = []
+    for a, b in spans:
+        out += [(a, min(b, from_s)), (max(a, to_s), b)]
+    return [(a, b) for a, b in out if b > a]
 
 
 class Batch:
@@ -47,10 +56,10 @@ class Batch:
     def at(self, t_s):
         return f"{self.name}+{t_s - self.truth['begin_s']:.0f} s"
 
-    def healthy(self, service):
-        """Spans of the recording in which nothing was wrong with it."""
+    def planned_well(self, service):
+        """Spans of the recording in which no fault of ours was at work in it."""
         s = self.services[service]
-        spans, at_s = [], s["from_s"]
+        spans, at_s = [], s["from_s"] and max(s["from_s"], self.truth["begin_s"])
         for e in sorted((e for e in self.episodes if self.hit(e, service)),
                         key=lambda e: e["injected_s"]):
             if at_s is not None:
@@ -59,6 +68,19 @@ class Batch:
         if at_s is not None:
             spans.append((at_s, s["until_s"]))
         return [span for span in spans if span[1] > span[0]]
+
+    def healthy(self, service):
+        """Those in which nothing failed by itself either: that is a fact as well."""
+        spans = self.planned_well(service)
+        for fact_s, _ in self.services[service]["facts"]:
+            spans = without(spans, fact_s - UNPLANNED_S, fact_s + UNPLANNED_S)
+        return [span for span in spans if span[1] > span[0]]
+
+    def unplanned(self):
+        """Failures that no fault of ours made, and that are no false alarm's excuse."""
+        return sum(any(a <= t < b for a, b in spans) for name in self.services
+                   for spans in [self.planned_well(name)]
+                   for t, _ in self.services[name]["facts"])
 
     def hit(self, episode, service):
         """The fault is that of SERVICE, or it is the other side of a dependency's."""

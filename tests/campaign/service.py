@@ -37,7 +37,7 @@ class Service:
         self.bulk = fault.kind == "retransmit storm"
         self.program.bulk = self.bulk
         # Who depends on others, or on the network, has more to do.
-        self.pace_s, self.clients = (0.2, 4) if peer or self.bulk else (0.5, 1)
+        self.pace_s, self.clients = (0.2, 20) if self.bulk else (0.2, 4) if peer else (0.5, 1)
         self.missed = []
         self.process = None
         self.facts, self.exits, self.tasks = [], [], []

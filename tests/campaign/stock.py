@@ -13,7 +13,7 @@ from world import MIB
 HERE = Path(__file__).resolve().parent
 PG_BIN = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path("/nowhere"))
 LOCAL = "127.0.0.1"
-LARGE = 1 << 18
+LARGE = 1 << 16  # bytes of an answer that takes many packets
 
 
 async def talk(port, request, enough, limit=65536):
@@ -93,14 +93,16 @@ server {{ listen 127.0.0.1:{port}; location / {{ {what} }} }} }}
     def prepare(self):
         os.makedirs(self.dir / "data", exist_ok=True)
         (self.dir / "large").write_bytes(b"x" * LARGE)
-        what = f'root {self.dir};' if self.bulk else 'return 200 "ok";' if not self.dependency else (
-            f"proxy_pass http://127.0.0.1:{self.dependency}; proxy_connect_timeout 1s; "
-            "proxy_read_timeout 1s;")
+        what = 'return 200 "ok";'
+        if self.bulk:
+            what = f"root {self.dir}; index large;"
+        elif self.dependency:
+            what = (f"proxy_pass http://127.0.0.1:{self.dependency}; proxy_connect_timeout 1s; "
+                    "proxy_read_timeout 1s;")
         self.config().write_text(self.text.format(dir=self.dir, port=self.port, what=what))
 
     def argv(self):
         return ["/usr/sbin/nginx", "-e", str(self.log), "-c", str(self.config())]
-
 
     async def ask(self):
         if not self.bulk:

@@ -129,6 +129,9 @@ struct km_process_row *km_process_see(struct km_attribute *a, const struct km_pr
 		km_process_end(a, p, seen->t_ns, -1);
 		p = NULL;
 	}
+	/* Told late by the other ring: it has moved into its service's cgroup meanwhile. */
+	if (p && seen->born)
+		return p;
 	if (!p)
 		p = make(a, seen);
 	if (!p)

@@ -35,6 +35,7 @@ static void on_fork(struct km_attribute *a, const struct km_signal *s, struct km
 		.tgid = s->fork.tgid,
 		.ppid = s->fork.ppid,
 		.fresh = true,
+		.born = true,
 	};
 
 	ret->service = service_of(a, km_process_see(a, &seen));

@@ -142,6 +142,7 @@ struct km_process_seen {
 	uint32_t ppid;
 	const char *path; /* NULL: not said */
 	bool fresh;       /* just forked or executed, not found */
+	bool born;        /* forked: whatever else was said of it was later */
 };
 
 /* Makes or updates its row and its place in a service. NULL: it is over already, or no room. */

@@ -15,6 +15,8 @@
 #define SHORT_NS (60 * KM_NS_PER_S)
 /* ... and so is one shorter than this share of the median of those before. */
 #define SHORT_SHARE 10
+/* The crash before two short lives counts, whatever life it ended, if it is no longer ago. */
+#define BURST_NS (2 * SHORT_NS)
 /* Up for so many times its longest short life, and for this long: it has got over it. */
 #define OVER_IT        3
 #define OVER_IT_MIN_NS (5 * KM_NS_PER_S)
@@ -88,6 +90,12 @@ static uint32_t short_lives(const struct km_ends *e, uint64_t now_ns)
 	return n;
 }
 
+/* The end that came before the RUN short lives belongs to them. */
+static bool begun_by_crash(const struct km_ends *e, uint32_t run)
+{
+	return run && run < e->count && e->t_ns[0] - e->t_ns[run] < BURST_NS;
+}
+
 static bool growing(const struct km_ends *e)
 {
 	return e->lived_ns[0] >= GROWING_MIN_NS && e->lived_ns[0] / GROWING >= e->lived_ns[1] &&
@@ -118,7 +126,7 @@ static void put(const struct km_ends *e, uint32_t run, uint64_t up_ns, struct km
 	ret->eta_lo_s = km_predict_round(seconds(life[0] > up_ns ? life[0] - up_ns : 0));
 	ret->eta_hi_s = km_predict_round(
 		fmax(seconds(longest > up_ns ? 2 * longest - up_ns : longest), ret->eta_s));
-	ret->p = km_predict_round((double)(run + 1) / (double)(run + 2));
+	ret->p = km_predict_round((double)(ret->ends + 1) / (double)(ret->ends + 2));
 }
 
 static int crash(const struct km_predict_input *in, enum km_resource resource,
@@ -133,8 +141,8 @@ static int crash(const struct km_predict_input *in, enum km_resource resource,
 		return none(ret, KM_WHY_FEW_ENDS);
 	crashes(in->service, in->ends, &e);
 	run = short_lives(&e, in->now_ns);
-	ret->ends = run;
-	if (run < ENDS_MIN)
+	ret->ends = run + begun_by_crash(&e, run);
+	if (ret->ends < ENDS_MIN)
 		return none(ret, KM_WHY_FEW_ENDS);
 	for (uint32_t i = 0; i < run; i++)
 		longest = e.lived_ns[i] > longest ? e.lived_ns[i] : longest;

@@ -17,6 +17,10 @@
 #define WORK_WEIGHT  300.0
 /* A tenth of a second each second, ready to run without a CPU or out of quota. */
 #define STARVED_US 100000.0
+/* Who answers nobody for so long would have to wait most of the time, not only now and then. */
+#define SILENT_STARVED_US 500000.0
+/* ... and who runs for so many times what it uses at work does not wait. */
+#define BUSY_FACTOR 2.0
 /* So long without progress is a hang; as much again, and it is as likely as three to one. */
 #define HANG_NS (10 * KM_NS_PER_S)
 
@@ -26,10 +30,19 @@ static bool above(double x, double least)
 	return !isnan(x) && x > least;
 }
 
-static bool kept_from_running(const double *v)
+/* Who gets more than usual is not starved, however much more it asks for: a loop does. */
+static bool busy(const struct km_hang *h, const double *v)
 {
-	return above(v[KM_W_RUN_DELAY], STARVED_US) || above(v[KM_W_THROTTLED], STARVED_US) ||
-	       above(v[KM_W_FROZEN], 0) || above(v[KM_W_STOPPED], 0);
+	return h->samples >= WORK_SAMPLES && above(v[KM_W_CPU], BUSY_FACTOR * (double)h->usual_cpu);
+}
+
+static bool kept_from_running(const struct km_hang *h, const struct km_watch_tick *t)
+{
+	const double *v = t->value, starved_us = t->silent ? SILENT_STARVED_US : STARVED_US;
+
+	return (above(v[KM_W_RUN_DELAY], starved_us) && !busy(h, v)) ||
+	       above(v[KM_W_THROTTLED], STARVED_US) || above(v[KM_W_FROZEN], 0) ||
+	       above(v[KM_W_STOPPED], 0);
 }
 
 /* Connections wait, and not fewer than before. */
@@ -65,7 +78,7 @@ void km_hang_tick(struct km_hang *h, const struct km_watch_tick *t)
 {
 	double cpu = t->value[KM_W_CPU];
 
-	h->starved = kept_from_running(t->value);
+	h->starved = kept_from_running(h, t);
 	h->known = !isnan(cpu) && h->samples >= WORK_SAMPLES;
 	if (moves(h, t) || !wanted(h, t))
 		h->since_ns = 0;
@@ -74,7 +87,8 @@ void km_hang_tick(struct km_hang *h, const struct km_watch_tick *t)
 	else if (h->starved) /* that time proves nothing, and does not disprove the rest */
 		h->since_ns += (uint64_t)(t->elapsed_s * (double)KM_NS_PER_S);
 	h->queue = isnan(t->queue) ? 0 : t->queue;
-	learn_work(h, cpu);
+	if (!t->silent)
+		learn_work(h, cpu);
 }
 
 static int hang(const struct km_predict_input *in, enum km_resource resource,

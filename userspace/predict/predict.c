@@ -246,10 +246,18 @@ static bool moved(const struct row *r, uint64_t now_ns)
 	return !within(MOVED, fmax(left, 0), r->now.eta_s);
 }
 
+/* What goes on for seconds only is of no use later. */
+static bool is_sudden(uint32_t kind)
+{
+	return kind == KM_HANG || kind == KM_DEPENDENCY;
+}
+
 /* That it has become more likely than not: once in the time it is in force. */
 static bool likely_now(const struct row *r)
 {
-	return r->said && r->said_p < LIKELY && r->now.p >= LIKELY;
+	if (r->now.p < LIKELY)
+		return false;
+	return r->said ? r->said_p < LIKELY : is_sudden(r->key.kind);
 }
 
 /* What goes and what becomes likely is said at once, all else at most once in QUIET_NS. */

@@ -11,6 +11,9 @@
 /* Less than this is not said. */
 #define FAILURE_MIN 0.05
 
+/* A wrong answer is one: who fails its checks sooner than that does not hang. */
+#define SILENT_NS (100 * KM_NS_PER_MS)
+
 const enum km_sig km_watched[KM_W_MAX] = {
 	[KM_W_CPU] = KM_SIG_SCHED_CPU,
 	[KM_W_RUN_DELAY] = KM_SIG_SCHED_RUN_DELAY,
@@ -49,7 +52,8 @@ void km_watch_tick(struct km_watch *w, const struct km_predict_input *in)
 		.t_ns = in->now_ns,
 		.value = in->values,
 		.queue = queue_of(in),
-		.silent = in->service->health == KM_UNHEALTHY && !w->depend.since_ns,
+		.silent = in->service->health == KM_UNHEALTHY && !w->depend.since_ns &&
+		          in->service->latency_ns >= SILENT_NS,
 	};
 
 	if (w->t_ns && in->now_ns < w->t_ns + APART_NS)

@@ -242,6 +242,21 @@ static void a_unit_defined_under_its_own_name_goes_on_from_the_discovered_one(vo
 
 #define ROW(fn) cmocka_unit_test_setup_teardown(fn, world_begin, world_end)
 
+/* A manager forks in its own cgroup; the child moves over and executes, and the fork is told last. */
+static void a_fork_that_is_told_late_moves_nobody_back(void **state)
+{
+	struct world *w = *state;
+	struct km_service *s;
+
+	world_cgroup(w, 1, "/init.scope");
+	world_cgroup(w, 5, "/system.slice/a.service");
+	s = world_exec(w, 5, 100, w->now_ns, "/usr/bin/a");
+	assert_non_null(s);
+	assert_ptr_equal(world_fork(w, 1, 100, 1), s);
+	world_exit(w, 100, w->now_ns, 1 << 8);
+	assert_int_equal(w->events[KM_EV_ENDED], 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +273,7 @@ int main(void)
 		ROW(a_new_definition_takes_over_what_runs),
 		ROW(an_undefined_service_without_processes_goes),
 		ROW(a_unit_defined_under_its_own_name_goes_on_from_the_discovered_one),
+		ROW(a_fork_that_is_told_late_moves_nobody_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

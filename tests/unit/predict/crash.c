@@ -140,6 +140,19 @@ static void one_long_life_between_begins_the_count_anew(void **state)
 	assert_false(looks(l, 0));
 }
 
+static void the_crash_that_begins_a_burst_counts_whatever_life_it_ended(void **state)
+{
+	struct loop *l = *state;
+
+	ended(l, 50 * SECOND, 86400 * SECOND, 256);
+	ended(l, 40 * SECOND, 2 * SECOND, 256);
+	assert_false(looks(l, 0));
+	ended(l, 0, 30 * SECOND, 256);
+	assert_true(looks(l, 0));
+	assert_int_equal(l->now->ends, 3);
+	assert_true(l->now->eta_hi_s <= 60);
+}
+
 static void orderly_stops_do_not_count(void **state)
 {
 	static const uint32_t codes[] = { 15, 2, 1, 143 << 8, 130 << 8 };
@@ -240,6 +253,7 @@ int main(void)
 		ROW(long_lives_are_no_loop),
 		ROW(lives_far_shorter_than_the_usual_ones_are_a_loop),
 		ROW(one_long_life_between_begins_the_count_anew),
+		ROW(the_crash_that_begins_a_burst_counts_whatever_life_it_ended),
 		ROW(orderly_stops_do_not_count),
 		ROW(a_clean_exit_is_a_crash_only_for_a_supervised_command),
 		ROW(lives_that_grow_by_themselves_are_settling),

@@ -110,6 +110,12 @@ static void what_is_not_measured_is_no_hang(void **state)
 	assert_int_equal(seconds_until_hang(l, 120), 121);
 }
 
+static void falls_silent(struct learner *l)
+{
+	l->service.health = KM_UNHEALTHY;
+	l->service.latency_ns = KM_NS_PER_S;
+}
+
 /* A deadlocked runtime has housekeeping, and accepts for its workers, which answer nobody. */
 static void failing_checks_and_half_of_the_usual_cpu_are_a_hang(void **state)
 {
@@ -118,7 +124,7 @@ static void failing_checks_and_half_of_the_usual_cpu_are_a_hang(void **state)
 	works(l, 120);
 	l->value[KM_W_CPU] = 10000;
 	assert_int_equal(seconds_until_hang(l, 60), 61);
-	l->service.health = KM_UNHEALTHY;
+	falls_silent(l);
 	assert_in_range(seconds_until_hang(l, 60), 1, 15);
 	l->service.health = KM_HEALTHY;
 	learner_tick(l, 1);
@@ -131,9 +137,10 @@ static void a_loop_without_an_end_is_a_hang_once_its_checks_fail(void **state)
 
 	works(l, 120);
 	l->value[KM_W_CPU] = 1000000;
+	l->value[KM_W_RUN_DELAY] = 900000;
 	l->queue.level = 5;
-	assert_int_equal(seconds_until_hang(l, 60), 61);
-	l->service.health = KM_UNHEALTHY;
+	assert_int_equal(seconds_until_hang(l, 20), 21);
+	falls_silent(l);
 	assert_in_range(seconds_until_hang(l, 60), 1, 15);
 }
 
@@ -152,6 +159,17 @@ static void a_second_of_waiting_for_a_cpu_does_not_begin_the_watch_anew(void **s
 	assert_in_range(seconds, 11, 20);
 }
 
+static void a_wrong_answer_is_no_silence(void **state)
+{
+	struct learner *l = *state;
+
+	works(l, 120);
+	l->value[KM_W_CPU] = 5000;
+	l->service.health = KM_UNHEALTHY;
+	l->service.latency_ns = KM_NS_PER_MS;
+	assert_int_equal(seconds_until_hang(l, 60), 61);
+}
+
 static void who_waits_for_what_it_needs_does_not_hang(void **state)
 {
 	struct learner *l = *state;
@@ -159,7 +177,7 @@ static void who_waits_for_what_it_needs_does_not_hang(void **state)
 	works(l, 120);
 	l->value[KM_W_CPU] = 5000;
 	l->value[KM_W_CONNECT_FAILURES] = 4;
-	l->service.health = KM_UNHEALTHY;
+	falls_silent(l);
 	assert_int_equal(seconds_until_hang(l, 60), 61);
 	assert_true(learner_in_force(l, KM_DEPENDENCY));
 }
@@ -177,6 +195,7 @@ int main(void)
 		TEST(failing_checks_and_half_of_the_usual_cpu_are_a_hang),
 		TEST(a_loop_without_an_end_is_a_hang_once_its_checks_fail),
 		TEST(a_second_of_waiting_for_a_cpu_does_not_begin_the_watch_anew),
+		TEST(a_wrong_answer_is_no_silence),
 		TEST(who_waits_for_what_it_needs_does_not_hang),
 	};
 

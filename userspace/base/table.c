@@ -21,6 +21,7 @@ struct km_table {
 	size_t rows_bytes;
 	uint64_t *taken; /* bit per slot */
 	uint64_t *full;  /* bit per word of taken that has no free slot */
+	uint64_t changes;
 	uint32_t count;
 	uint32_t top; /* no slot at or past it was ever taken since the last clear */
 	struct entry *index;
@@ -110,6 +111,11 @@ const struct km_table_opts *km_table_opts(const struct km_table *t)
 uint32_t km_table_count(const struct km_table *t)
 {
 	return t->count;
+}
+
+uint64_t km_table_generation(const struct km_table *t)
+{
+	return t->changes + 1;
 }
 
 static void *row_at(const struct km_table *t, uint32_t slot)
@@ -219,6 +225,7 @@ static void take_slot(struct km_table *t, uint32_t slot, uint32_t hash, uint32_t
 	t->index[at].hash = hash;
 	t->index[at].slot = slot;
 	t->count++;
+	t->changes++;
 }
 
 int km_table_put(struct km_table *t, const void *key, void *ret)
@@ -276,6 +283,7 @@ void km_table_drop(struct km_table *t, const void *key)
 	clear_bit(t->full, slot / 64);
 	close_hole(t, at);
 	t->count--;
+	t->changes++;
 }
 
 void km_table_clear(struct km_table *t)
@@ -286,6 +294,7 @@ void km_table_clear(struct km_table *t)
 	madvise(t->rows, t->rows_bytes, MADV_DONTNEED);
 	t->count = 0;
 	t->top = 0;
+	t->changes++;
 }
 
 void *km_table_next(const struct km_table *t, uint32_t *slot)

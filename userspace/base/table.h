@@ -35,6 +35,9 @@ KM_DEFINE_FREEP(struct km_table, km_table_free)
 
 const struct km_table_opts *km_table_opts(const struct km_table *t);
 uint32_t km_table_count(const struct km_table *t);
+/* Another number whenever a row has come or gone: until then a row that was looked up is where it
+ * was, and one that was missing still is. Never 0. */
+uint64_t km_table_generation(const struct km_table *t);
 /* NULL if there is no such row. */
 void *km_table_get(const struct km_table *t, const void *key);
 /* *RET: the row with this key; 1 if it is new (all but the key zeroed), 0 if it was there;

@@ -118,6 +118,7 @@ struct km_collect {
 	struct km_table *accepts; /* listeners by cgroup */
 	uint64_t sockets_next_pass;
 	uint32_t sockets_every; /* passes from the last look to that one */
+	bool sockets_calm;      /* that one saw nothing that could run out */
 	uint64_t canary_sent_ns;
 	uint64_t canary_seen_ns;
 	bool canary_judged; /* it was said whether the last one came back */

@@ -47,6 +47,7 @@ static int on_listener(void *userdata, const struct kmend_hdr *h)
 		a->drops = a->waiting = a->limit = 0;
 	a->pass = c->pass;
 	a->drops += l->drops;
+	c->sockets_calm = c->sockets_calm && !l->waiting;
 	/* The queue is full when more wait than were asked for. */
 	if (!a->limit || fuller(l, a)) {
 		a->waiting = l->waiting;
@@ -112,7 +113,7 @@ static int say_ports(struct km_collect *c)
 {
 	static const uint64_t none[KMEND_PORT_WORDS];
 	uint64_t words[KMEND_PORT_WORDS];
-	uint32_t key = 0, from, to;
+	uint32_t key = 0, from, to, used;
 	char text[64];
 	int fd = c->bpf.maps[KM_MAP_PORTS];
 
@@ -122,10 +123,12 @@ static int say_ports(struct km_collect *c)
 	    !port_range(text, &from, &to))
 		return 0;
 	bpf_map_update_elem(fd, &key, none, BPF_ANY);
+	used = count_ports(words, from, to);
+	c->sockets_calm = c->sockets_calm && used < (to - from) / 8;
 	return km_value_emit(c, &(struct km_said){ .signal = KM_SIG_PORTS,
 	                                           .entity = KM_ENTITY_HOST,
 	                                           .every = c->sockets_every,
-	                                           .value = count_ports(words, from, to),
+	                                           .value = used,
 	                                           .limit = to - from + 1 });
 }
 
@@ -135,6 +138,12 @@ static const struct km_allowance allowance = {
 	.ppm = 60,
 	.cheap_ns = 60 * KM_NS_PER_US,
 	.every_max = 10,
+};
+/* While nobody waits to be accepted and most ports are free. */
+static const struct km_allowance calm_allowance = {
+	.ppm = 20,
+	.cheap_ns = 20 * KM_NS_PER_US,
+	.every_max = 30,
 };
 
 int km_sockets_step(struct km_collect *c)
@@ -147,13 +156,15 @@ int km_sockets_step(struct km_collect *c)
 		return 0;
 	c->sockets_every += !c->sockets_every;
 	start = km_cpu_ns();
+	c->sockets_calm = true;
 	fd = bpf_iter_create(c->bpf.progs[KM_PROG_SOCKETS].link_fd);
 	if (fd < 0 || km_iter_read(c, fd, on_listener, c) < 0)
 		return 0;
 	r = say_listeners(c);
 	if (r == 0)
 		r = say_ports(c);
-	c->sockets_every = (uint32_t)km_every(&allowance, km_cpu_ns() - start, c->period_ns);
+	c->sockets_every = (uint32_t)km_every(c->sockets_calm ? &calm_allowance : &allowance,
+	                                      km_cpu_ns() - start, c->period_ns);
 	c->sockets_next_pass = c->pass + c->sockets_every;
 	return r;
 }

@@ -121,16 +121,15 @@ static void keep_samples(struct km_engine *e)
 	const struct km_attribute *a = km_pipeline_attribute(e->pipeline);
 	const struct km_measure *m = km_pipeline_measure(e->pipeline);
 	const struct km_service *s;
+	struct km_sample x;
 	uint32_t slot = 0;
 
-	while (e->history && (s = km_attribute_next(a, &slot)))
-		for (unsigned int i = 0; i < KM_RESOURCE_MAX; i++) {
-			struct km_sample x = km_measure_newest(m, s->id, (enum km_resource)i);
-
-			if (x.t_ns > e->kept_ns)
-				km_history_sample(e->history, s->id, s->name, (enum km_resource)i,
-				                  x.t_ns, x.level, x.limit);
-		}
+	while (e->history && km_measure_next_sample(m, &slot, &x)) {
+		if (x.t_ns <= e->kept_ns || !(s = km_attribute_service(a, x.service_id)))
+			continue;
+		km_history_sample(e->history, s->id, s->name, (enum km_resource)x.resource, x.t_ns,
+		                  x.level, x.limit);
+	}
 	e->kept_ns = km_pipeline_now_ns(e->pipeline);
 }
 

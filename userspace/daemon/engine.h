@@ -13,7 +13,7 @@
 #include "report/control.h"
 
 /* How many ticks one checkpoint in memory serves: what an incident's evidence reaches back. */
-#define KM_EVIDENCE_TICKS 5
+#define KM_EVIDENCE_TICKS 12
 /* Clients with a stream open (trace record, signal watch); each costs a buffer. */
 #define KM_STREAMS_MAX 16
 

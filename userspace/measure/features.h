@@ -89,15 +89,20 @@ const struct km_features *km_measure_features(struct km_measure *m, uint64_t ser
                                               enum km_resource r);
 /* The newest sample of a series, without what it takes to look back. */
 struct km_sample {
-	uint64_t t_ns; /* 0: none, or it is stale */
+	uint64_t service_id;
+	uint32_t resource; /* enum km_resource */
+	uint64_t t_ns;
 	double level;
 	double limit; /* < 0: none */
 };
-struct km_sample km_measure_newest(const struct km_measure *m, uint64_t service_id,
-                                   enum km_resource r);
+/* Of all services, by slot, those that are measured; false at the end. */
+bool km_measure_next_sample(const struct km_measure *m, uint32_t *slot, struct km_sample *ret);
 /* Newest value of a signal, by the catalogue; what has a limit comes from its series. NULL: never
  * seen of this service, which is not zero. Valid until the next km_measure_*() call. */
 const struct km_value *km_measure_value(struct km_measure *m, uint64_t service_id, enum km_sig sig);
+/* Until this number changes, a value of a signal without a limit stays where it was found, and one
+ * that was not found is not there. */
+uint64_t km_measure_values_generation(const struct km_measure *m);
 /* Of all services, by slot; without those that have a limit. */
 const struct km_value *km_measure_next_value(const struct km_measure *m, uint32_t *slot);
 const struct km_ends *km_measure_ends(const struct km_measure *m, uint64_t service_id);

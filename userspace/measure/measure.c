@@ -130,18 +130,19 @@ void km_measure_tick(struct km_measure *m, uint64_t now_ns)
 const struct km_features *km_measure_features(struct km_measure *m, uint64_t service_id,
                                               enum km_resource r)
 {
-	const struct km_measure_row *row = km_measure_row(m, service_id, r);
-	struct km_features *f;
+	struct km_features *f = &m->features[r];
+	const struct km_measure_row *row;
 
-	if (!row)
-		return NULL;
-	f = &m->features[r];
 	/* predict, verify and match ask for the same in one pass */
 	if (m->features_of[r] == m->changes && f->service_id == service_id)
-		return f;
+		return m->features_none[r] ? NULL : f;
+	row = km_measure_row(m, service_id, r);
 	m->features_of[r] = m->changes;
+	m->features_none[r] = !row;
 	memset(f, 0, sizeof(*f));
 	f->service_id = service_id;
+	if (!row)
+		return NULL;
 	f->resource = r;
 	f->limit = -1;
 	if (row->series.samples == 0 || row->stale)
@@ -152,14 +153,26 @@ const struct km_features *km_measure_features(struct km_measure *m, uint64_t ser
 	return f;
 }
 
-struct km_sample km_measure_newest(const struct km_measure *m, uint64_t service_id,
-                                   enum km_resource r)
+bool km_measure_next_sample(const struct km_measure *m, uint32_t *slot, struct km_sample *ret)
 {
-	const struct km_measure_row *row = km_measure_row(m, service_id, r);
+	const struct km_measure_row *row;
 
-	if (!row || row->series.samples == 0 || row->stale)
-		return (struct km_sample){ .limit = -1 };
-	return (struct km_sample){ row->series.t_ns, row->series.level, row->series.limit };
+	while ((row = km_table_next(m->rows, slot))) {
+		if (row->series.samples == 0 || row->stale)
+			continue;
+		*ret = (struct km_sample){ .service_id = row->key.service_id,
+			                   .resource = (uint32_t)row->key.resource,
+			                   .t_ns = row->series.t_ns,
+			                   .level = row->series.level,
+			                   .limit = row->series.limit };
+		return true;
+	}
+	return false;
+}
+
+uint64_t km_measure_values_generation(const struct km_measure *m)
+{
+	return km_table_generation(m->values);
 }
 
 const struct km_ends *km_measure_ends(const struct km_measure *m, uint64_t service_id)

@@ -73,6 +73,7 @@ struct km_measure {
 	struct km_value value;                        /* handed out, not state */
 	struct km_features features[KM_RESOURCE_MAX]; /* handed out, not state */
 	uint64_t features_of[KM_RESOURCE_MAX];        /* ... as of which change */
+	bool features_none[KM_RESOURCE_MAX];          /* ... nothing is known of the pair */
 	uint64_t changes;                             /* of any series */
 };
 

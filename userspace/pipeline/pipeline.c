@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <math.h>
-
 #include "pipeline/state.h"
 
 /* A loss counts as reconciled after so many whole passes over all processes. */
@@ -79,7 +77,8 @@ static int make_phases(struct km_pipeline *p)
 	if ((r = km_attribute_new(&p->attribute)) < 0 || (r = km_measure_new(&p->measure)) < 0 ||
 	    (r = km_predict_new(&p->predict)) < 0 || (r = km_matcher_new(&p->matcher)) < 0 ||
 	    (r = km_decide_new(&p->decide)) < 0 || (r = km_verify_new(&p->verify)) < 0 ||
-	    (r = km_table_new(&meta_opts, &p->meta_table)) < 0)
+	    (r = km_table_new(&meta_opts, &p->meta_table)) < 0 ||
+	    (r = km_places_new(&p->places)) < 0)
 		return r;
 	return 0;
 }
@@ -115,6 +114,7 @@ struct km_pipeline *km_pipeline_free(struct km_pipeline *p)
 	km_measure_free(p->measure);
 	km_attribute_free(p->attribute);
 	km_table_free(p->meta_table);
+	km_table_free(p->places);
 	km_texts_clear(&p->coming);
 	km_texts_clear(&p->texts);
 	km_set_clear(&p->set);
@@ -292,16 +292,6 @@ static int match_service(struct km_pipeline *p, const struct look *look, enum km
 	return km_matcher_service(p->matcher, &in, on_match, &round);
 }
 
-/* Levels with a limit come from their series: taken over at once, the next call overwrites them. */
-static void values_of(struct km_pipeline *p, uint64_t service_id, double ret[KM_W_MAX])
-{
-	for (int i = 0; i < KM_W_MAX; i++) {
-		const struct km_value *v = km_measure_value(p->measure, service_id, km_watched[i]);
-
-		ret[i] = v && v->measured ? v->value : NAN;
-	}
-}
-
 static int predict_service(struct km_pipeline *p, const struct look *look)
 {
 	const struct km_service *s = look->service;
@@ -316,7 +306,7 @@ static int predict_service(struct km_pipeline *p, const struct look *look)
 	const struct km_forecast *said;
 	int r;
 
-	values_of(p, s->id, values);
+	km_places_values(p, s->id, values);
 	memcpy(in.features, look->features, sizeof(in.features));
 	r = km_predict_service(p->predict, &in);
 	for (size_t i = 0; r > 0 && (said = km_predict_said(p->predict, i)); i++) {

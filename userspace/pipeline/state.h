@@ -29,6 +29,7 @@ struct km_pipeline {
 	struct km_matcher *matcher;
 	struct km_decide *decide;
 	struct km_verify *verify;
+	struct km_table *places; /* where to find what is in other tables; no state */
 	struct km_table *meta_table;
 	struct km_pipeline_meta *meta; /* its row */
 	struct km_texts coming, texts;
@@ -40,6 +41,10 @@ struct km_pipeline {
 	struct km_table *tables[KM_TABLES_MAX];
 	size_t table_count;
 };
+
+/* places.c: what is watched of a service, NaN where it is not measured. */
+int km_places_new(struct km_table **ret);
+void km_places_values(struct km_pipeline *p, uint64_t service_id, double ret[KM_W_MAX]);
 
 /* A row of a checkpoint. */
 int km_pipeline_restore(struct km_pipeline *p, const struct km_raw_state *s);

@@ -289,6 +289,26 @@ static void the_largest_table_costs_nothing_until_it_is_used(void **state)
 	assert_string_equal(km_table_opts(t)->name, "large");
 }
 
+static void the_generation_changes_when_a_row_comes_or_goes(void **state)
+{
+	km_autofree(km_table_freep) struct km_table *t = new_table(8);
+	uint64_t before = km_table_generation(t);
+
+	(void)state;
+	put(t, 1, 1);
+	assert_int_not_equal(km_table_generation(t), before);
+	before = km_table_generation(t);
+	put(t, 1, 0);
+	assert_int_equal(km_table_generation(t), before);
+	drop(t, 1);
+	assert_int_not_equal(km_table_generation(t), before);
+	before = km_table_generation(t);
+	drop(t, 1);
+	assert_int_equal(km_table_generation(t), before);
+	km_table_clear(t);
+	assert_int_not_equal(km_table_generation(t), before);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +322,7 @@ int main(void)
 		cmocka_unit_test(a_cleared_table_is_as_new),
 		cmocka_unit_test(a_copy_by_restore_has_the_same_order_and_the_same_future),
 		cmocka_unit_test(a_restore_refuses_nonsense),
+		cmocka_unit_test(the_generation_changes_when_a_row_comes_or_goes),
 		cmocka_unit_test(options_that_break_a_rule_are_refused),
 		cmocka_unit_test(the_largest_table_costs_nothing_until_it_is_used),
 	};

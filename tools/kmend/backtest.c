@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kmend rule backtest RULES --trace FILE...: recorded history through rules, guardrails and
+/* kmend rule backtest RULES --trace FILE... | --since TIME: recorded history through rules, guardrails and
  * budgets. */
 #include "backtest.h"
 
@@ -8,6 +8,7 @@
 #include "base/fs.h"
 #include "base/text.h"
 #include "review/files.h"
+#include "since.h"
 
 #define PROGRESS_NS (100 * KM_NS_PER_MS)
 /* Missed failures that are listed; more are counted. */
@@ -379,8 +380,11 @@ int km_rule_backtest(struct km_cli *cli, int argc, char **argv)
 		{ .name = "--policy" },
 		{ .name = "--as-written", .kind = KM_WORD_FLAG },
 		{ .name = "--decisions", .kind = KM_WORD_FLAG },
+		{ .name = "--since" },
+		{ .name = "--state", .local = true },
 		{ 0 },
 	};
+	km_autofree(km_since_clear) struct km_since own = { 0 };
 	km_autofree(km_backtest_free_traces) char **traces = NULL;
 	km_autofree(km_source_freep) struct km_source *source = NULL;
 	km_autofree(km_backtest_clear) struct backtest b = { .cli = cli };
@@ -391,12 +395,15 @@ int km_rule_backtest(struct km_cli *cli, int argc, char **argv)
 
 	if (r)
 		return r;
-	if (!count)
+	if (!count == !km_word(words, "--since"))
 		return km_say(cli, KM_EXIT_USAGE, "record one with kmend trace record FILE",
-		              "which history? --trace FILE...");
+		              "which history? --trace FILE..., or --since 7d");
 	r = prepare(&b, words, &err);
+	if (r == 0 && !count)
+		r = km_since_find(km_word(words, "--since"), km_word(words, "--state"), &err, &own);
 	if (r == 0)
-		r = km_source_new_traces(traces, count, &source);
+		r = km_source_new_traces(count ? traces : own.path, count ? count : own.count,
+		                         &source);
 	if (r == 0)
 		r = run(&b, source, km_word(words, "--as-written") != NULL, &err);
 	if (r == 0)

@@ -202,18 +202,71 @@ static int test(struct km_cli *cli, int argc, char **argv)
 	return with_paths(cli, argc, argv, test_paths);
 }
 
+static const struct km_column counted[] = {
+	{ "RULE", "rule", KM_CELL_TEXT },
+	{ "SUGGESTED", "suggested", KM_CELL_TEXT },
+	{ "ACTED", "acted", KM_CELL_TEXT },
+	{ "REFUSED", "refused", KM_CELL_TEXT },
+	{ "ESCALATED", "escalated", KM_CELL_TEXT },
+	{ "HELPED", "helped", KM_CELL_TEXT },
+	{ "NOT", "did_not_help", KM_CELL_TEXT },
+	{ "UNKNOWN", "not_measured", KM_CELL_TEXT },
+	{ "FROM", "helped_share.low", KM_CELL_PERCENT },
+	{ "TO", "helped_share.high", KM_CELL_PERCENT },
+	{ "TO ACT", "to_act_ns", KM_CELL_NS },
+	{ "TO HELP", "to_help_ns", KM_CELL_NS },
+	{ "LAST", "last_spoke_ms", KM_CELL_TIME },
+	{ 0 },
+};
+
+static const struct km_column refusals[] = {
+	{ "REFUSED BY", "guard", KM_CELL_TEXT },
+	{ "COUNT", "count", KM_CELL_TEXT },
+	{ 0 },
+};
+
+static const struct km_column lift[] = {
+	{ "lift", "lift", KM_CELL_TEXT },
+	{ 0 },
+};
+
+static void print_stats(struct km_cli *cli, const cJSON *end)
+{
+	const cJSON *by = km_path(end, "refused_by");
+
+	km_print_table(cli, km_path(end, "rules"), counted, "nothing was decided yet");
+	if (cJSON_GetArraySize(by))
+		km_print_table(cli, by, refusals, "");
+	km_print_list(cli, end, lift);
+}
+
+static int stats(struct km_cli *cli, int argc, char **argv)
+{
+	static const struct km_ask ask = {
+		.object = "rule",
+		.command = "stats",
+		.words = { { .name = "name" } },
+		.plain = print_stats,
+	};
+
+	return km_ask(cli, argc, argv, &ask);
+}
+
 const struct km_cmd km_rule_cmds[] = {
 	{ "list", list, "[--limit N] [--offset N]",
 	  "rules in force, and why a new set was refused" },
 	{ "show", show, "ID", "conditions, plan, guardrails and lines of one rule" },
+	{ "stats", stats, "[RULE]", "what became of each rule on this host, and did it help" },
 	{ "check", check, "[--host] PATH...",
 	  "errors and warnings with file:line and remedy (offline)" },
 	{ "explain", km_rule_explain, "FILE [--service NAME] [--policy FILE]",
 	  "when it speaks, what it does, its maximum harm (offline)" },
 	{ "backtest", km_rule_backtest,
-	  "RULES --trace FILE... [--policy FILE] [--as-written] [--decisions]",
+	  "RULES --trace FILE...|--since TIME [--state DIR] [--policy FILE] [--as-written] "
+	  "[--decisions]",
 	  "recorded history through rules: what they would have done (offline)" },
-	{ "diff", km_rule_diff, "OLD NEW --trace FILE... [--policy FILE] [--as-written]",
+	{ "diff", km_rule_diff,
+	  "OLD NEW --trace FILE...|--since TIME [--state DIR] [--policy FILE] [--as-written]",
 	  "what a change of rules would have changed in what is done (offline)" },
 	{ "promote", km_rule_promote, "RULE MODE --why TEXT --trace FILE... [--rules DIR]",
 	  "raise its mode by one step, if tests and back-test let it (root)" },

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kmend rule diff OLD NEW --trace FILE...: what a change of rules changes in what is done. */
+/* kmend rule diff OLD NEW --trace FILE...|--since TIME: what a change of rules changes in what is done. */
 #include "backtest.h"
 #include "base/text.h"
 #include "review/diff.h"
+#include "since.h"
 
 #define OUT_MAX (64 * 1024 * 1024)
 
@@ -188,8 +189,11 @@ int km_rule_diff(struct km_cli *cli, int argc, char **argv)
 		{ .name = "new", .required = true },
 		{ .name = "--policy" },
 		{ .name = "--as-written", .kind = KM_WORD_FLAG },
+		{ .name = "--since" },
+		{ .name = "--state", .local = true },
 		{ 0 },
 	};
+	km_autofree(km_since_clear) struct km_since own = { 0 };
 	km_autofree(km_backtest_free_traces) char **traces = NULL;
 	km_autofree(km_source_freep) struct km_source *source = NULL;
 	km_autofree(km_comparing_clear) struct comparing c = { .cli = cli };
@@ -200,12 +204,15 @@ int km_rule_diff(struct km_cli *cli, int argc, char **argv)
 
 	if (r)
 		return r;
-	if (!count)
+	if (!count == !km_word(words, "--since"))
 		return km_say(cli, KM_EXIT_USAGE, "record one with kmend trace record FILE",
-		              "over which history? --trace FILE...");
+		              "over which history? --trace FILE..., or --since 7d");
 	r = prepare(&c, words, &err);
+	if (r == 0 && !count)
+		r = km_since_find(km_word(words, "--since"), km_word(words, "--state"), &err, &own);
 	if (r == 0)
-		r = km_source_new_traces(traces, count, &source);
+		r = km_source_new_traces(count ? traces : own.path, count ? count : own.count,
+		                         &source);
 	if (r == 0)
 		r = play(&c, source, &err);
 	if (r == 0)

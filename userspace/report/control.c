@@ -31,6 +31,9 @@ const struct km_json_field km_args_history[] = {
 	{ 0 },
 };
 
+const struct km_json_field km_args_any_name[] = { { ARG(name, KM_JSON_STRING, false), 0, 0, NULL },
+	                                          { 0 } };
+
 const struct km_json_field km_args_name[] = {
 	{ ARG(name, KM_JSON_STRING, true), 0, 0, NULL },
 	{ 0 },

@@ -26,10 +26,11 @@ struct km_args {
 };
 
 extern const struct km_json_field km_args_none[];
-extern const struct km_json_field km_args_list[];    /* limit, offset */
-extern const struct km_json_field km_args_history[]; /* limit, service */
-extern const struct km_json_field km_args_name[];    /* name */
-extern const struct km_json_field km_args_id[];      /* id */
+extern const struct km_json_field km_args_list[];     /* limit, offset */
+extern const struct km_json_field km_args_history[];  /* limit, service */
+extern const struct km_json_field km_args_name[];     /* name */
+extern const struct km_json_field km_args_any_name[]; /* name, or none */
+extern const struct km_json_field km_args_id[];       /* id */
 
 struct km_request {
 	const struct km_view *view;

@@ -28,6 +28,54 @@ static void what_was_decided_done_and_learnt_is_there_after_a_restart(void **sta
 	assert_non_null(strstr(s, "\"decisions\":1,\"acts\":1,\"answer\":\"act\""));
 }
 
+static const char *rules_of(struct place *p, const char *rule)
+{
+	struct km_json_writer w;
+
+	km_buf_reset(p->out);
+	km_jw_init(&w, p->out, false);
+	assert_int_equal(km_history_rules(p->h, rule, &w), 0);
+	return km_buf_text(p->out);
+}
+
+static void what_became_of_a_rule_is_counted(void **state)
+{
+	struct place *p = *state;
+	struct km_json_writer w;
+	const char *s;
+
+	assert_string_equal(rules_of(p, NULL), "[]");
+	decide(p, 3, 1, "web");
+	outcome(p, 3);
+	verdict(p, 3, 1);
+	decide(p, 4, 2, "web");
+	commit(p, 10 * KM_NS_PER_S);
+	s = rules_of(p, NULL);
+	assert_non_null(strstr(s, "\"decisions\":2"));
+	assert_non_null(strstr(s, "\"acted\":2"));
+	assert_non_null(strstr(s, "\"helped\":1,\"did_not_help\":0,\"not_measured\":0"));
+	/* one of one: Wilson's interval is from 0.2065 to 1 */
+	assert_non_null(strstr(s, "\"share\":1,\"low\":0.2065"));
+	assert_string_equal(rules_of(p, "no-such-rule"), "[]");
+	/* a text that is no JSON, and one that is none of kmend's, have no guard */
+	assert_int_equal(sqlite3_exec(p->h->db,
+	                              "UPDATE decision SET answer='no', rule='r', text='{'", NULL,
+	                              NULL, NULL),
+	                 SQLITE_OK);
+	assert_int_equal(sqlite3_exec(p->h->db,
+	                              "UPDATE decision SET text='{\"decision\":{\"guard\":"
+	                              "\"cooldown\"}}' WHERE id=4",
+	                              NULL, NULL, NULL),
+	                 SQLITE_OK);
+	km_buf_reset(p->out);
+	km_jw_init(&w, p->out, false);
+	assert_int_equal(km_history_refusals(p->h, "r", &w), 0);
+	s = km_buf_text(p->out);
+	assert_non_null(strstr(s, "{\"guard\":\"cooldown\",\"count\":1}"));
+	assert_non_null(strstr(s, "{\"guard\":null,\"count\":1}"));
+	assert_null(km_history_trouble(p->h));
+}
+
 static void an_incident_is_told_in_the_order_in_which_it_happened(void **state)
 {
 	struct km_forecast f = { .service_id = 9, .t_ns = KM_NS_PER_S, .resource = KM_MEMORY };
@@ -235,6 +283,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(what_was_decided_done_and_learnt_is_there_after_a_restart),
+		T(what_became_of_a_rule_is_counted),
 		T(an_incident_is_told_in_the_order_in_which_it_happened),
 		T(an_unknown_incident_is_said_and_writes_nothing),
 		T(a_second_decision_counts_in_its_incident),

@@ -9,7 +9,7 @@ _kmend_commands() {
 	endpoint) echo "list show help" ;;
 	forecast) echo "list show explain forget help" ;;
 	signal) echo "list watch help" ;;
-	rule) echo "list show check explain test backtest diff promote demote sign help" ;;
+	rule) echo "list show stats check explain test backtest diff promote demote sign help" ;;
 	action) echo "list show approve deny verify help" ;;
 	incident) echo "list show explain help" ;;
 	trace) echo "record info help" ;;
@@ -26,8 +26,8 @@ _kmend_options() {
 	'rule promote') echo "--why --trace --rules" ;;
 	'rule demote') echo "--why --rules" ;;
 	'rule check') echo "--host" ;;
-	'rule backtest') echo "--trace --policy --as-written --decisions" ;;
-	'rule diff') echo "--trace --policy --as-written" ;;
+	'rule backtest') echo "--trace --since --state --policy --as-written --decisions" ;;
+	'rule diff') echo "--trace --since --state --policy --as-written" ;;
 	'service show') echo "--samples" ;;
 	'signal watch') echo "--for --service" ;;
 	'forecast explain') echo "--csv --limit --interval --row" ;;

@@ -217,6 +217,7 @@ static int read_signatures(const struct compile *c, const cJSON *obj, struct km_
 struct top {
 	uint64_t version, concurrent;
 	const cJSON *verbs, *services, *protect, *budget, *signatures;
+	double shadow;
 	bool pause;
 };
 
@@ -231,6 +232,7 @@ static const struct km_json_field top_fields[] = {
 	{ "concurrent", KM_JSON_COUNT, .offset = AT(concurrent), .min = 1,
 	  .max = KM_POLICY_CONCURRENT_MAX },
 	{ "pause", KM_JSON_BOOL, .offset = AT(pause) },
+	{ "shadow", KM_JSON_SHARE, .offset = AT(shadow) },
 	{ "signatures", KM_JSON_OBJECT, .offset = AT(signatures) },
 	{ .key = NULL },
 };
@@ -248,6 +250,7 @@ static int read_top(const struct compile *c, struct km_policy *p)
 		return km_json_fail(c->doc, cJSON_GetObjectItemCaseSensitive(root, "version"),
 		                    c->err, "write 1", "this version is not known here");
 	p->pause = top.pause;
+	p->shadow_ppm = (uint32_t)(top.shadow * 1e6 + 0.5);
 	if (top.concurrent)
 		p->concurrent = (uint32_t)top.concurrent;
 	if (top.verbs)

@@ -29,7 +29,8 @@ struct km_policy {
 	struct km_budget per_service; /* default 5 in 10 min */
 	struct km_budget per_host;    /* default 20 in 10 min */
 	uint32_t concurrent;          /* acts at one time, default 4 */
-	bool pause;                   /* the kill switch: no act at all but notify */
+	uint32_t shadow_ppm; /* of repairs that begin with nothing being done; default none */
+	bool pause;          /* the kill switch: no act at all but notify */
 	/* Public key that rules are signed with, an absolute path; empty: none is looked at. */
 	char signature_key[KM_PATH_MAX];
 	bool signature_required; /* a rule without one is refused */

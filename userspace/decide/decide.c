@@ -266,7 +266,7 @@ int km_decide_verdict(struct km_decide *d, const struct km_decide_world *w, uint
 	if (!r)
 		return 0;
 	km_plan_move(d, w, r, &move);
-	if (km_track_verdict(&move, verdict))
+	if (r->shadow != KM_SHADOW_NOW && km_track_verdict(&move, verdict))
 		say_demoted(&move);
 	move.note = "it did not help";
 	return km_repair_fire(&move, verdict_event[verdict]);

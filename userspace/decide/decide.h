@@ -46,6 +46,7 @@ enum km_answer {
 	KM_ANSWER_QUARANTINE, /* no more starts of this service until an operator says so */
 	KM_ANSWER_ESCALATE,   /* people must look: notify */
 	KM_ANSWER_RELEASE,    /* an operator approved the QUARANTINE decision's id: it is over */
+	KM_ANSWER_SHADOW,     /* would act, and does not, to see what comes of that */
 	KM_ANSWER_MAX
 };
 

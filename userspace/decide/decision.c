@@ -13,6 +13,7 @@ const char *const km_answer_names[KM_ANSWER_MAX + 1] = {
 	[KM_ANSWER_QUARANTINE] = "quarantine",
 	[KM_ANSWER_ESCALATE] = "escalate",
 	[KM_ANSWER_RELEASE] = "release",
+	[KM_ANSWER_SHADOW] = "shadow",
 };
 
 const char *const km_verdict_names[KM_VERDICT_MAX + 1] = {

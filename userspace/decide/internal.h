@@ -70,15 +70,22 @@ enum km_repair_event {
 
 extern const char *const km_repair_state_names[KM_REPAIR_STATE_MAX + 1];
 
+/* Where the policy has it so, a share of all repairs begins with nothing being done, and a look at
+ * what comes of that. */
+#define KM_SHADOW_NOW  1U
+#define KM_SHADOW_OVER 2U
+
 /* One rule at work on one service. */
 struct km_repair {
 	uint64_t service_id;
 	uint64_t rule_key; /* 0: the definition's first start */
 	uint32_t state;
-	uint32_t step;      /* index in the plan */
-	uint32_t acts;      /* sent to the actor, notifications not counted */
-	uint32_t held;      /* BACKOFF: the guard that holds it, KM_GUARD_MAX: back-off */
-	uint32_t concluded; /* 1: `otherwise` was said with the last notification */
+	uint32_t step;       /* index in the plan */
+	uint32_t acts;       /* sent to the actor, notifications not counted */
+	uint32_t held;       /* BACKOFF: the guard that holds it, KM_GUARD_MAX: back-off */
+	uint32_t concluded;  /* 1: `otherwise` was said with the last notification */
+	uint32_t rolls_back; /* 1: ACTING is the return of what did not help */
+	uint32_t shadow;     /* of this repair: SHADOW_NOW, SHADOW_OVER; 0 not so far */
 	uint32_t pad;
 	uint64_t planned_ns;  /* back-off counts from here */
 	uint64_t evidence_ns; /* newest evidence that the cause is there */
@@ -226,6 +233,7 @@ struct km_move {
 	enum km_guard guard;              /* first that failed */
 	bool looked;                      /* passed and guard mean something */
 	bool repeats;      /* its last step once more, which is never done without a pause */
+	uint64_t undo_id;  /* what is said is the return of this act, 0: it is the plan's step */
 	uint64_t until_ns; /* HELD */
 	const char *note;  /* a clause in front of the reason, NULL none */
 };
@@ -346,7 +354,11 @@ void km_said_sweep(struct km_decide *d, uint64_t now_ns);
 /* reason.c: one line for people into D->reason. */
 void km_reason_write(const struct km_move *m, struct km_decision *d);
 
-/* say.c: queues a decision of the repair and keeps it as r->last. */
+/* shadow.c: this repair is one of those that begin with nothing being done. */
+bool km_shadow_is(struct km_move *m);
+
+/* say.c: queues a decision of the repair and keeps it as r->last; the incident that it is of. */
+uint64_t km_decide_incident(struct km_move *m);
 void km_decide_say(struct km_move *m, enum km_answer answer);
 bool km_decide_room(const struct km_decide *d);
 

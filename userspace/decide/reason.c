@@ -166,6 +166,8 @@ static void add_answer(struct line *l, const struct km_move *m, const struct km_
 		add_refusal(l, m, d);
 	else if (d->answer == KM_ANSWER_SUGGEST)
 		add(l, "would %s: ", km_verb_names[d->verb]);
+	else if (d->answer == KM_ANSWER_SHADOW)
+		add(l, "nothing is done, to see what comes of that: ");
 	else if (d->answer == KM_ANSWER_ASK)
 		add(l, "%s waits %s for approval: ", km_verb_names[d->verb], text);
 	else if (d->answer == KM_ANSWER_LATER)

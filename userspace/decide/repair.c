@@ -124,12 +124,51 @@ static int next_rung(struct km_move *m)
 	return plan_anew(m);
 }
 
+/* What has done no good does only harm; it would go back by itself, but later. A limit that was
+ * raised harms nobody and stays. */
+static bool is_to_be_taken_back(const struct km_move *m)
+{
+	enum km_verb verb = m->r->last.verb;
+
+	return m->rule && (verb == KM_THROTTLE || verb == KM_FREEZE || verb == KM_RENICE) &&
+	       !km_decide_paused_ns(m->d);
+}
+
+static int roll_back(struct km_move *m)
+{
+	struct km_repair *r = m->r;
+
+	m->undo_id = r->acted_id;
+	m->note = "taken back, it did not help";
+	km_decide_say(m, KM_ANSWER_ACT);
+	r->rolls_back = 1;
+	r->state = KM_R_ACTING;
+	r->acted_id = r->last.id;
+	r->due_ns = m->w->now_ns + r->last.timeout_ns + KM_GRACE_NS;
+	return 0;
+}
+
+/* Looked at like an act, of which nothing is to be awaited: it is for phase 9 at once. */
+static int shadow(struct km_move *m)
+{
+	struct km_repair *r = m->r;
+
+	r->shadow = KM_SHADOW_NOW;
+	km_decide_say(m, KM_ANSWER_SHADOW);
+	r->state = KM_R_VERIFYING;
+	r->acted_id = r->last.id;
+	r->due_ns = m->w->now_ns + KM_VERDICT_NS + m->rule->verify.within_ns;
+	return 0;
+}
+
 static int act(struct km_move *m)
 {
 	const struct km_step *step = km_plan_step(m);
 	struct km_repair *r = m->r;
 	bool last = r->step + 1 == m->rule->steps;
 
+	if (km_shadow_is(m))
+		return shadow(m);
 	km_decide_say(m, KM_ANSWER_ACT);
 	km_budget_note(m);
 	km_backoff_note(m);
@@ -221,6 +260,13 @@ static int not_helpful(struct km_move *m)
 	/* A first start that did not last is a matter for rules about how services end. */
 	if (!r->rule_key || !m->rule)
 		return settle(m);
+	/* Nothing was done so far: now it is. */
+	if (r->shadow == KM_SHADOW_NOW) {
+		r->shadow = KM_SHADOW_OVER;
+		return km_guard_trigger_holds(m) ? plan_anew(m) : settle(m);
+	}
+	if (is_to_be_taken_back(m))
+		return roll_back(m);
 	if (down && r->last.event == KM_EV_ENDED)
 		r->last.ending = m->service->last;
 	/* An end that the rule is about: once more, later. */
@@ -246,24 +292,16 @@ static int notified(struct km_move *m)
 static int done(struct km_move *m)
 {
 	struct km_repair *r = m->r;
+	if (r->rolls_back) {
+		r->rolls_back = 0;
+		return next_rung(m);
+	}
 	if (r->concluded || r->last.verb == KM_NOTIFY)
 		return notified(m);
 	r->state = KM_R_VERIFYING;
 	r->due_ns = m->w->now_ns + KM_VERDICT_NS + (m->rule ? m->rule->verify.within_ns : 0);
 	km_storm_wake(m);
 	return 0;
-}
-
-static int failed(struct km_move *m)
-{
-	return m->r->concluded ? over(m) : next_rung(m);
-}
-
-static int refused(struct km_move *m)
-{
-	if (!m->r->concluded && km_said_once(m->d, m->r, KM_SAID_ESCALATE, m->w->now_ns))
-		km_decide_say(m, KM_ANSWER_ESCALATE);
-	return over(m);
 }
 
 /* Never once more by itself: it may have happened. */
@@ -274,8 +312,24 @@ static int give_up(struct km_move *m)
 	return over(m);
 }
 
+static int failed(struct km_move *m)
+{
+	if (m->r->rolls_back)
+		return give_up(m);
+	return m->r->concluded ? over(m) : next_rung(m);
+}
+
+static int refused(struct km_move *m)
+{
+	if (!m->r->concluded && km_said_once(m->d, m->r, KM_SAID_ESCALATE, m->w->now_ns))
+		km_decide_say(m, KM_ANSWER_ESCALATE);
+	return over(m);
+}
+
 static int not_done(struct km_move *m)
 {
+	if (m->r->rolls_back)
+		return give_up(m);
 	if (m->r->concluded)
 		return over(m);
 	if (m->r->acts && m->r->last.verb != KM_NOTIFY)
@@ -290,6 +344,8 @@ static int rest_again(struct km_move *m)
 		return 0;
 	m->r->step = 0;
 	m->r->acts = 0;
+	m->r->shadow = 0;
+	m->r->rolls_back = 0;
 	m->r->concluded = 0;
 	return plan_anew(m);
 }

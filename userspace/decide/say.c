@@ -32,14 +32,19 @@ static uint64_t incident_of(const struct km_move *m)
 	return id;
 }
 
-static void place(struct km_move *m, struct km_decision *d)
+uint64_t km_decide_incident(struct km_move *m)
 {
 	if (m->r->incident_id)
 		km_incident_touch(m->d, m->r->service_id, m->r->rule_key, m->w->now_ns);
 	else
 		m->r->incident_id = incident_of(m);
+	return m->r->incident_id;
+}
+
+static void place(struct km_move *m, struct km_decision *d)
+{
+	d->incident_id = km_decide_incident(m);
 	d->id = ++km_decide_meta(m->d)->decisions;
-	d->incident_id = m->r->incident_id;
 	d->t_ns = m->w->now_ns;
 }
 
@@ -58,6 +63,11 @@ static void what(const struct km_move *m, struct km_decision *d)
 	d->verb = step ? step->verb : KM_VERB_NONE;
 	d->signal = step ? step->signal : 0;
 	d->args = step ? step->args : (struct km_verb_args){ 0 };
+	if (m->undo_id) {
+		d->verb = KM_UNDO;
+		d->signal = 0;
+		d->args = (struct km_verb_args){ .amount = m->undo_id };
+	}
 	d->timeout_ns = step ? step->timeout_ns : 0;
 	d->tgid = 0;
 	d->start_ns = 0;

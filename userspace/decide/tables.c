@@ -48,6 +48,7 @@ static bool repair_valid(const void *row)
 
 	return r->service_id && r->state > KM_R_PLANNED && r->state < KM_REPAIR_STATE_MAX &&
 	       r->step < KM_STEPS_MAX && r->held <= KM_GUARD_MAX && r->concluded <= 1 &&
+	       r->rolls_back <= 1 && r->shadow <= KM_SHADOW_OVER &&
 	       r->last.service_id == r->service_id && r->last.rule_key == r->rule_key &&
 	       is_decision(&r->last);
 }

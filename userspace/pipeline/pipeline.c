@@ -198,6 +198,17 @@ static int put_decision(struct km_pipeline *p, const struct km_decision *d)
 	return r < 0 ? r : look_closer(p, s, km_depth_of_answer[answer]);
 }
 
+/* Nothing is done, so nobody will say that it was: the look begins with the decision. */
+static int begin_shadow(struct km_pipeline *p, const struct km_decision *d)
+{
+	const struct km_raw_outcome none = { .hdr.ktime_ns = p->meta->now_ns };
+
+	if (d->answer != KM_ANSWER_SHADOW)
+		return 0;
+	return km_verify_begin(p->verify, d, &none, km_rules_get(p->set.rules, d->rule_key),
+	                       d->has_forecast ? d->forecast.level : -1.0);
+}
+
 /* Decisions and verdicts lead to one another; each one is put out in the order in which it was
  * made. */
 static int drain(struct km_pipeline *p)
@@ -210,7 +221,9 @@ static int drain(struct km_pipeline *p)
 	for (;;) {
 		while ((d = km_decide_next(p->decide))) {
 			expect_end(p, d);
-			r = put_decision(p, d);
+			r = begin_shadow(p, d);
+			if (r == 0)
+				r = put_decision(p, d);
 			if (r < 0)
 				return r;
 		}

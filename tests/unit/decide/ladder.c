@@ -428,6 +428,91 @@ static void no_verdict_of_another_kind_is_taken(void **state)
 	assert_int_equal(km_decide_verdict(t->decide, &t->w, 1, KM_VERDICT_MAX), -EINVAL);
 }
 
+/* A throttle that did not help, and a restart behind it. */
+static uint64_t throttled(struct world *t)
+{
+	uint64_t id;
+
+	two_rungs(t);
+	plan_of(leak_rule(t))[0].verb = KM_THROTTLE;
+	plan_of(leak_rule(t))[0].args.amount = 500000;
+	id = begin_repair(t);
+	assert_int_equal(outcome(t, id, KM_OUT_DONE), 0);
+	wait_ns(t, 20 * SECOND);
+	verdict(t, id, KM_DID_NOT_HELP);
+	return id;
+}
+
+static void what_did_not_help_is_taken_back_before_the_next_rung(void **state)
+{
+	struct world *t = *state;
+	uint64_t id = throttled(t);
+	const struct km_decision *d = expect(t, KM_ANSWER_ACT);
+
+	assert_int_equal(d->verb, KM_UNDO);
+	assert_int_equal(d->args.amount, id);
+	assert_int_equal(d->step, 0);
+	assert_non_null(strstr(d->reason, "taken back, it did not help"));
+	id = d->id;
+	expect_nothing(t);
+	assert_int_equal(outcome(t, id, KM_OUT_DONE), 0);
+	assert_null(km_decide_verifying(t->decide, id));
+	d = expect(t, KM_ANSWER_ACT);
+	assert_int_equal(d->verb, KM_RESTART);
+	assert_int_equal(d->step, 1);
+	assert_int_equal(d->attempt, 2);
+}
+
+static void what_helped_is_not_taken_back(void **state)
+{
+	struct world *t = *state;
+	uint64_t id;
+
+	plan_of(leak_rule(t))[0].verb = KM_THROTTLE;
+	id = begin_repair(t);
+	assert_int_equal(outcome(t, id, KM_OUT_DONE), 0);
+	verdict(t, id, KM_HELPED);
+	expect_nothing(t);
+	assert_null(repair(t, leak_rule(t), 0));
+}
+
+static void what_cannot_be_taken_back_is_for_people(void **state)
+{
+	static const enum km_outcome_state states[] = { KM_OUT_FAILED, KM_OUT_REFUSED,
+		                                        KM_OUT_UNKNOWN, KM_OUT_NOT_DONE };
+
+	(void)state;
+	for (unsigned int i = 0; i < KM_ARRAY_SIZE(states); i++) {
+		struct world *t;
+		void *s = NULL;
+
+		assert_int_equal(world_setup(&s), 0);
+		t = s;
+		throttled(t);
+		assert_int_equal(outcome(t, expect(t, KM_ANSWER_ACT)->id, states[i]), 0);
+		expect(t, KM_ANSWER_ESCALATE);
+		expect_nothing(t);
+		assert_int_equal(repair(t, leak_rule(t), 0)->state, KM_R_RESTING);
+		world_teardown(&s);
+	}
+}
+
+static void nothing_is_taken_back_while_kmend_is_paused(void **state)
+{
+	struct km_raw_operator pause = { .operation = KM_OP_PAUSE };
+	struct world *t = *state;
+	uint64_t id;
+
+	two_rungs(t);
+	plan_of(leak_rule(t))[0].verb = KM_THROTTLE;
+	id = begin_repair(t);
+	assert_int_equal(outcome(t, id, KM_OUT_DONE), 0);
+	assert_int_equal(km_decide_operator(t->decide, &t->w, &pause), 0);
+	verdict(t, id, KM_DID_NOT_HELP);
+	expect_no(t, KM_GUARD_PAUSE);
+	expect_nothing(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -457,6 +542,10 @@ int main(void)
 		world_test(an_end_before_the_outcome_waits_for_it_and_its_verdict),
 		world_test(a_new_end_is_a_new_cause_for_a_rule_that_rests),
 		world_test(no_verdict_of_another_kind_is_taken),
+		world_test(what_did_not_help_is_taken_back_before_the_next_rung),
+		world_test(what_helped_is_not_taken_back),
+		cmocka_unit_test(what_cannot_be_taken_back_is_for_people),
+		world_test(nothing_is_taken_back_while_kmend_is_paused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,7 +84,8 @@ static void start_cell(struct world *t, enum km_repair_state state, struct km_mo
 
 static void heard(struct world *t, char *said, size_t size)
 {
-	static const char letters[KM_ANSWER_MAX] = { 'a', 'n', 's', 'o', '?', 'l', 'q', 'e', 'r' };
+	static const char letters[KM_ANSWER_MAX] = { 'a', 'n', 's', 'o', '?',
+		                                     'l', 'q', 'e', 'r', 'S' };
 	const struct km_decision *d;
 	size_t n = 0;
 

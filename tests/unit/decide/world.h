@@ -105,9 +105,9 @@ static inline void world_rules(struct world *t)
 #define loop_rule(t)  ((t)->rule[1])
 #define start_rule(t) ((t)->rule[2])
 
-#define POLICY_TEXT                                                                        \
-	"{\"version\":1,\"verbs\":[\"start\",\"stop\",\"restart\",\"signal\"],"            \
-	"\"services\":[\"app-*\"],\"budget\":{\"service\":{\"count\":20,\"per\":\"10m\"}," \
+#define POLICY_TEXT                                                                          \
+	"{\"version\":1,\"verbs\":[\"start\",\"stop\",\"restart\",\"signal\",\"throttle\"]," \
+	"\"services\":[\"app-*\"],\"budget\":{\"service\":{\"count\":20,\"per\":\"10m\"},"   \
 	"\"host\":{\"count\":100,\"per\":\"10m\"}}}"
 
 static inline int world_setup(void **state)

@@ -105,7 +105,8 @@ class Batch:
         args, rng = self.args, service.rng
         await asyncio.sleep(rng.uniform(args.quiet, 1.5 * args.quiet))
         if fault.kind in GRADUAL:
-            lead_s = rng.uniform(60, max(args.seconds - 1.5 * args.quiet - 20, 61))
+            longest_s = args.seconds - 1.5 * args.quiet - 10
+            lead_s = rng.uniform(min(60, 0.6 * longest_s), longest_s)
             await self.meet(service, fault, lead_s, 1.5 * lead_s)
             return
         while now_s() + SUDDEN_S[fault.kind] + 15 < self.end_s:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from stock import get
 from world import MIB, Cgroup, now_s
 
-DIED, SILENT, FULL = ("killed for memory", "ended"), ("ended", "objective missed"), ("No space",)
-ANY = ("killed", "ended", "objective", "No space")
+DIED, FULL = ("killed for memory", "ended"), ("No space",)
+SILENT = ("ended", "objective missed", "refused")
+ANY = ("killed", "ended", "objective", "No space", "refused")
 
 # Class -> what kmend calls the resource, and which facts are its failure.
 GRADUAL = {
@@ -50,7 +51,10 @@ async def drip(ep, room, step, least=1):
 
 def http_defect(path, room_of, least=1):
     async def harm(ep):
-        await drip(ep, room_of(ep), lambda n: get(ep.service.port, f"{path}?{n}"), least)
+        async def step(n):
+            if await get(ep.service.port, f"{path}?{n}") == 500:
+                ep.service.fact("refused what it asked the kernel for")
+        await drip(ep, room_of(ep), step, least)
     return harm
 
 

@@ -275,6 +275,8 @@ def main():
     if not batches:
         raise SystemExit("campaign: nothing was recorded there")
     scores = Scores(batches, args.verbose)
+    if not scores.runs():
+        raise SystemExit("campaign: nothing failed in any of the batches")
     text = report.table(scores) + "\n" + report.details(scores)
     print(text, end="")
     if args.write:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One service of a batch: a stock program in its own cgroup under its limits, restarted when it
 ends as any supervisor would, asked by an outside client, and watched for hard facts: it ended, the
-kernel killed it for memory, nobody can write to its filesystem, the client's objective was missed
-three times in a row. kmend has no part in any of them."""
+kernel killed it for memory or refused it a thread or a file, nobody can write to its filesystem,
+the client's objective was missed three times in a row. kmend has no part in any of them."""
 import asyncio
 import os
 import pwd
@@ -43,7 +43,7 @@ class Service:
         self.facts, self.exits, self.tasks = [], [], []
         self.answered_s = self.ended_s = None
         self.broken = self.held_down = False
-        self.oom_kills = 0
+        self.oom_kills = self.refused_forks = 0
 
     def definition(self):
         check = {"every": "2s", "timeout": "1s", "fall": 3, "rise": 1, "grace": "10s"}
@@ -105,7 +105,7 @@ class Service:
                 self.answered_s = self.answered_s or begin
             else:
                 self.missed.append(begin)
-            if self.answered_s and len(self.missed) == MISSED_MIN:
+            if self.answered_s and len(self.missed) == MISSED_MIN * self.clients:
                 self.fact("objective missed", min(self.missed))
             burst = self.rng.random() < 0.01
             for _ in range(30 if burst else 0):
@@ -120,6 +120,10 @@ class Service:
             if kills > self.oom_kills:
                 self.fact("killed for memory")
             self.oom_kills = kills
+            refused = self.cgroup.refused_forks()
+            if refused > self.refused_forks:
+                self.fact("refused a thread")
+            self.refused_forks = refused
             problem = full(self.data) if "data" in self.room else None
             if problem:
                 self.fact(problem)

@@ -109,6 +109,11 @@ class Cgroup:
                 return int(line.split()[1])
         return 0
 
+    def refused_forks(self):
+        """Processes and threads that the limit did not allow."""
+        text = Path(self.file("pids", "pids.events", "pids.events")).read_text()
+        return int(text.split()[1])
+
     def anonymous_bytes(self):
         """What reclaim cannot give back."""
         stat = self.file("memory", "memory.stat", "memory.stat")

@@ -16,6 +16,7 @@ bench-build:
 bench: bench-build
 	$(Q)tests/bench/run $(O) pairs $(BENCH_ROUNDS)
 	$(Q)tests/bench/run $(O) idle $(BENCH_IDLE)
+	$(Q)tests/bench/run $(O) idle $(BENCH_IDLE) 1000 1
 	$(Q)tests/bench/run $(O) restart $(RESTART_ROUNDS)
 	$(Q)$(O)/tests/bench/series
 	$(Q)$(O)/tests/bench/rules

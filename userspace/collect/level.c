@@ -301,24 +301,29 @@ static uint64_t noted(struct level *v, enum km_resource r, uint64_t level)
 	return level;
 }
 
+/* Files that do not stay open are opened only for what is due. */
 static int read_one(struct km_levels *l, struct level *v, km_level_cb cb, void *userdata)
 {
-	uint64_t usage, pids;
+	bool memory = due(l, v, KM_MEMORY, v->memory_limit), limits = turn(l, v, LIMIT_EVERY);
+	bool tasks = due(l, v, KM_THREADS, v->pids_limit);
+	uint64_t usage = KM_UNKNOWN, pids = KM_UNKNOWN;
 	int r = 0;
 
-	if (l->pass < v->look_again)
+	if (l->pass < v->look_again || !(memory || tasks || limits))
 		return 0;
 	open_files(l, v);
-	if (turn(l, v, LIMIT_EVERY))
+	if (limits)
 		read_limits(l, v);
-	usage = due(l, v, KM_MEMORY, v->memory_limit) ? read_number(v->fd[USAGE]) : KM_UNKNOWN;
+	if (memory)
+		usage = read_number(v->fd[USAGE]);
 	if (usage != KM_UNKNOWN) {
 		read_stat(l, v);
 		usage -= v->reclaimable < usage ? v->reclaimable : usage;
 		r = cb(userdata, v->cgroup_id, KM_MEMORY, noted(v, KM_MEMORY, usage),
 		       v->memory_limit);
 	}
-	pids = r || !due(l, v, KM_THREADS, v->pids_limit) ? KM_UNKNOWN : read_number(v->fd[PIDS]);
+	if (r == 0 && tasks)
+		pids = read_number(v->fd[PIDS]);
 	if (pids != KM_UNKNOWN)
 		r = cb(userdata, v->cgroup_id, KM_THREADS, noted(v, KM_THREADS, pids),
 		       v->pids_limit);

@@ -118,10 +118,10 @@ static void tasks_are_looked_at_as_often_as_their_cost_allows(void **state)
 
 	(void)state;
 	assert_int_equal(km_every(&km_task_allowance, 0, s), 1);
-	assert_int_equal(km_every(&km_task_allowance, 300 * us, s / 10), 1);
-	assert_int_equal(km_every(&km_task_allowance, 301 * us, s / 10), 4);
-	assert_int_equal(km_every(&km_task_allowance, 600 * us, s), 2);
-	assert_int_equal(km_every(&km_task_allowance, 601 * us, s), 3);
+	assert_int_equal(km_every(&km_task_allowance, 150 * us, s / 10), 1);
+	assert_int_equal(km_every(&km_task_allowance, 151 * us, s / 10), 4);
+	assert_int_equal(km_every(&km_task_allowance, 300 * us, s), 2);
+	assert_int_equal(km_every(&km_task_allowance, 301 * us, s), 3);
 	assert_int_equal(km_every(&km_task_allowance, 2500 * us, s), 4);
 	assert_int_equal(km_every(&km_task_allowance, s, s), 4);
 	assert_int_equal(km_every(&km_task_allowance, UINT64_MAX / 2, 60 * s), 4);

@@ -349,7 +349,7 @@ struct km_backtest *km_backtest_free(struct km_backtest *b)
 	return NULL;
 }
 
-const struct km_pipeline *km_backtest_pipeline(const struct km_backtest *b)
+struct km_pipeline *km_backtest_pipeline(const struct km_backtest *b)
 {
 	return b->pipeline;
 }

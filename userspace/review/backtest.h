@@ -30,7 +30,7 @@ KM_DEFINE_FREEP(struct km_backtest, km_backtest_free)
 /* Next record of the history, KM_RAW_SAID included. 0; what OPTS->said returned; -ENOMEM. Records
  * that the pipeline refuses are counted. */
 int km_backtest_feed(struct km_backtest *b, const void *raw, size_t len);
-const struct km_pipeline *km_backtest_pipeline(const struct km_backtest *b);
+struct km_pipeline *km_backtest_pipeline(const struct km_backtest *b);
 uint64_t km_backtest_refused(const struct km_backtest *b);
 
 #endif

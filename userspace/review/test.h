@@ -99,8 +99,9 @@ struct km_test {
 	struct km_config *config; /* owned, and so the next two */
 	char *config_text;
 	char *policy_text;
-	int mode; /* enum km_mode; -1: the rule's */
-	int acts; /* enum km_outcome_state; -1: the actor never answers */
+	int mode;                /* enum km_mode; -1: the rule's */
+	int acts;                /* enum km_outcome_state; -1: the actor never answers */
+	char trace[KM_PATH_MAX]; /* of a recorded host; "": the test makes one */
 	uint64_t every_ns, until_ns;
 	uint64_t clock_ns;             /* wall-clock time at time 0 */
 	struct km_test_series *series; /* owned, and so the next two */

@@ -20,7 +20,7 @@ static const char *const acts_names[] = { "refused", "done", "failed", "unknown"
 
 struct parts {
 	char name[KM_RULE_TEXT_MAX];
-	char clock[16];
+	char clock[16], trace[KM_NAME_MAX];
 	const cJSON *services, *down, *policy, *series, *events, *expect;
 	int mode, acts;
 	uint64_t every_ns, until_ns;
@@ -32,6 +32,7 @@ struct parts {
 static const struct km_json_field test_fields[] = {
 	{ "name", KM_JSON_STRING, true, STRING(name) },
 	{ "clock", KM_JSON_STRING, false, STRING(clock) },
+	{ "trace", KM_JSON_STRING, false, STRING(trace) },
 	{ "services", KM_JSON_ARRAY, false, PART(services) },
 	{ "down", KM_JSON_ARRAY, false, PART(down) },
 	{ "policy", KM_JSON_OBJECT, false, PART(policy) },
@@ -404,6 +405,34 @@ static int read_parts(const struct km_test_reading *r, const struct parts *p)
 	return k == 0 ? km_test_read_expect(r, p->expect) : k;
 }
 
+/* Beside the test, with what was recorded in it: nothing of its own happens then. */
+static int read_trace(const struct km_test_reading *r, const cJSON *node, const struct parts *p)
+{
+	static const char *const own[] = { "series", "events", "down",  "policy",
+		                           "clock",  "acts",   "every", "until" };
+	const cJSON *trace = cJSON_GetObjectItemCaseSensitive(node, "trace");
+	const char *slash = strrchr(r->file, '/');
+	struct km_test *t = r->test;
+
+	if (!trace)
+		return 0;
+	if (!p->trace[0] || p->trace[0] == '.' || strchr(p->trace, '/'))
+		return km_json_fail(r->doc, trace, r->err, "put it beside the test",
+		                    "not the name of a file");
+	for (size_t i = 0; i < KM_ARRAY_SIZE(own); i++)
+		if (cJSON_GetObjectItemCaseSensitive(node, own[i]))
+			return km_json_fail(r->doc, cJSON_GetObjectItemCaseSensitive(node, own[i]),
+			                    r->err, "remove it", "a trace has its own \"%s\"",
+			                    own[i]);
+	if (p->mode >= 0 && p->mode != KM_AUTO)
+		return km_json_fail(r->doc, cJSON_GetObjectItemCaseSensitive(node, "mode"), r->err,
+		                    "remove it, or say \"auto\"",
+		                    "over a trace a rule has its own mode, or auto");
+	snprintf(t->trace, sizeof(t->trace), "%.*s%s", slash ? (int)(slash - r->file + 1) : 0,
+	         r->file, p->trace);
+	return 0;
+}
+
 static int read_test(const struct km_test_reading *r, const cJSON *node)
 {
 	struct parts p = {
@@ -423,7 +452,9 @@ static int read_test(const struct km_test_reading *r, const cJSON *node)
 	t->acts = strcmp(acts_names[p.acts], "none") == 0 ? -1 : p.acts;
 	t->every_ns = p.every_ns;
 	t->until_ns = p.until_ns;
-	k = read_clock(r, node, p.clock);
+	k = read_trace(r, node, &p);
+	if (k == 0)
+		k = read_clock(r, node, p.clock);
 	if (k == 0)
 		k = read_parts(r, &p);
 	return k < 0 ? k : take_times(r, node);
@@ -454,7 +485,7 @@ int km_tests_compile(const struct km_rule *rule, const struct km_rule_text *in,
 {
 	km_autofree(km_json_freep) struct km_json *doc = NULL;
 	km_autofree(km_tests_freep) struct km_tests *tests = NULL;
-	struct km_test_reading r = { .rule = rule, .err = err };
+	struct km_test_reading r = { .rule = rule, .file = in->file, .err = err };
 	struct top top = { 0 };
 	int k = km_json_parse(in->text, in->len, in->file, err, &doc);
 

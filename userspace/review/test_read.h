@@ -10,6 +10,7 @@ struct km_test_reading {
 	const struct km_json *doc;
 	struct km_error *err;
 	struct km_test *test; /* under way */
+	const char *file;
 };
 
 /* Each takes the array of its name; 0 or -EBADMSG with *r->err, -ENOMEM. */

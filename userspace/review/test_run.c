@@ -360,7 +360,7 @@ int km_test_run(const struct km_test_rule *rule, const struct km_test *t, struct
 	run->rule = rule;
 	run->test = t;
 	km_test_watch_begin(&run->watch, rule->rule, t, cover, run->pipeline);
-	r = play(run);
+	r = t->trace[0] ? km_test_play_trace(rule, t, cover, &run->watch) : play(run);
 	if (r < 0) {
 		const struct km_error *e = km_pipeline_refused(run->pipeline);
 

@@ -5,9 +5,9 @@
 
 #include "base/text.h"
 
-static uint64_t world_ns(uint64_t t_ns)
+static uint64_t world_ns(const struct km_test_watch *w, uint64_t t_ns)
 {
-	return t_ns - KM_WORLD_BEGIN_NS;
+	return t_ns - w->begin_ns;
 }
 
 static bool within(const struct km_test_expect *x, uint64_t t_ns)
@@ -30,7 +30,7 @@ static void hit(struct km_test_seen *seen, uint64_t t_ns)
 static void see_match(struct km_test_watch *w, size_t i, const struct km_match *m)
 {
 	const struct km_test_expect *x = &w->test->expect[i];
-	uint64_t t_ns = world_ns(m->t_ns);
+	uint64_t t_ns = world_ns(w, m->t_ns);
 	struct km_test_seen *seen = &w->seen[i];
 	const struct km_service *s;
 
@@ -68,7 +68,11 @@ void km_test_watch_begin(struct km_test_watch *w, const struct km_rule *rule,
                          const struct km_test *t, struct km_coverage *coverage,
                          struct km_pipeline *p)
 {
-	*w = (struct km_test_watch){ .rule = rule, .test = t, .cover = coverage, .pipeline = p };
+	*w = (struct km_test_watch){ .rule = rule,
+		                     .test = t,
+		                     .cover = coverage,
+		                     .pipeline = p,
+		                     .begin_ns = KM_WORLD_BEGIN_NS };
 	km_pipeline_listen(p, listen, w);
 }
 
@@ -83,7 +87,7 @@ static bool is_decision(const struct km_test_expect *x, const struct km_decision
 static void see_decision(struct km_test_watch *w, size_t i, const struct km_decision *d)
 {
 	const struct km_test_expect *x = &w->test->expect[i];
-	uint64_t t_ns = world_ns(d->t_ns);
+	uint64_t t_ns = world_ns(w, d->t_ns);
 	char when[32];
 
 	if (x->what != KM_TX_DECISION || d->rule_key != w->rule->key || !within(x, t_ns) ||
@@ -102,7 +106,7 @@ static void see_decision(struct km_test_watch *w, size_t i, const struct km_deci
 static void see_verdict(struct km_test_watch *w, size_t i, const struct km_verdict *v)
 {
 	const struct km_test_expect *x = &w->test->expect[i];
-	uint64_t t_ns = world_ns(v->t_ns);
+	uint64_t t_ns = world_ns(w, v->t_ns);
 	char when[32];
 
 	if (x->what != KM_TX_VERDICT || v->rule_key != w->rule->key || !within(x, t_ns) ||
@@ -144,7 +148,7 @@ static bool in_force(const struct km_test_watch *w, const struct km_test_expect 
 
 void km_test_watch_tick(struct km_test_watch *w, const struct km_pipeline *p)
 {
-	uint64_t t_ns = world_ns(km_pipeline_now_ns(p));
+	uint64_t t_ns = world_ns(w, km_pipeline_now_ns(p));
 
 	for (size_t i = 0; i < w->test->expect_count; i++) {
 		const struct km_test_expect *x = &w->test->expect[i];

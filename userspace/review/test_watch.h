@@ -20,6 +20,7 @@ struct km_test_watch {
 	const struct km_test *test;
 	struct km_coverage *cover;
 	const struct km_pipeline *pipeline;
+	uint64_t begin_ns; /* boot time of the test's time 0 */
 	struct km_test_seen seen[KM_TEST_EXPECT_MAX];
 };
 
@@ -30,5 +31,10 @@ void km_test_watch_output(struct km_test_watch *w, const struct km_output *o);
 void km_test_watch_tick(struct km_test_watch *w, const struct km_pipeline *p);
 /* The first expectation that does not hold, or passed. */
 void km_test_watch_end(const struct km_test_watch *w, struct km_test_result *ret);
+
+/* test_trace.c: T over its trace; what is seen is in *WATCH. Negative errno: it cannot be read, or
+ * the rule be put in force. */
+int km_test_play_trace(const struct km_test_rule *rule, const struct km_test *t,
+                       struct km_coverage *cover, struct km_test_watch *watch);
 
 #endif

@@ -301,6 +301,11 @@ static const struct {
 	{ "\"every\":\"100ms\",\"until\":\"7d\",\"expect\":[{\"speaks\":true}]",
 	  "at most 604800 passes" },
 	{ "\"expect\":[{\"speaks\":true}],\"spoke\":1", "spoke" },
+	{ "\"trace\":\"../x.trace\",\"expect\":[{\"speaks\":true}]", "not the name of a file" },
+	{ "\"trace\":\"/x\",\"expect\":[{\"speaks\":true}]", "not the name of a file" },
+	{ "\"trace\":\"x.trace\",\"down\":[],\"expect\":[{\"speaks\":true}]", "its own" },
+	{ "\"trace\":\"x.trace\",\"mode\":\"approve\",\"expect\":[{\"speaks\":true}]",
+	  "its own mode, or auto" },
 };
 
 static void what_is_wrong_in_a_test_file_is_said_at_its_place(void **state)
@@ -331,6 +336,56 @@ static void what_is_wrong_in_a_test_file_is_said_at_its_place(void **state)
 	km_rule_free(rule);
 }
 
+/* Over the recorded demo, whose service "demo-crash" ends again and again. */
+static void a_recorded_host_is_asked_as_a_made_one_is(void **state)
+{
+	static const char rule_text[] =
+		"{\"version\":1,\"id\":\"r\",\"summary\":\"s\",\"why\":\"w\",\"owner\":\"o\","
+		"\"maturity\":\"experimental\",\"scope\":{\"services\":[\"demo-*\"]},\"when\":{"
+		"\"event\":{\"is\":\"ended\",\"how\":\"failed\"}},\"plan\":[{\"do\":\"start\"}],"
+		"\"verify\":{\"within\":\"5s\",\"that\":{\"up\":true}},"
+		"\"guard\":{\"mode\":\"suggest\"}}";
+	static const char text[] =
+		"{\"version\":1,\"tests\":["
+		"{\"name\":\"a\",\"trace\":\"demo.trace\",\"services\":[\"demo-crash\",\"demo-"
+	        "leak\"],"
+		"\"expect\":[{\"to\":\"5s\",\"speaks\":true},{\"decision\":\"suggest\",\"do\":"
+	        "\"start\"},"
+		"{\"service\":\"demo-leak\",\"decision\":\"suggest\",\"count\":0}]},"
+		"{\"name\":\"b\",\"trace\":\"demo.trace\",\"mode\":\"auto\",\"services\":["
+		"\"demo-crash\"],\"expect\":[{\"decision\":\"act\",\"do\":\"start\"}]},"
+		"{\"name\":\"c\",\"trace\":\"demo.trace\",\"services\":[\"demo-crash\"],"
+		"\"expect\":[{\"speaks\":false}]},"
+		"{\"name\":\"d\",\"trace\":\"none.trace\",\"services\":[\"demo-crash\"],"
+		"\"expect\":[{\"speaks\":false}]}]}";
+	static const bool passes[] = { true, true, false };
+	const struct km_rule_text in = { .text = text,
+		                         .len = strlen(text),
+		                         .file = "tests/fixtures/traces/r.test.json" };
+	struct km_tests *tests = NULL;
+	struct km_rule *rule = NULL;
+	struct km_test_result result;
+	struct km_coverage cover = { 0 };
+	struct km_error err;
+
+	(void)state;
+	assert_int_equal(km_rule_compile(rule_text, strlen(rule_text), "x/r.json", &err, &rule), 0);
+	assert_int_equal(km_tests_compile(rule, &in, &err, &tests), 0);
+	for (size_t i = 0; i < KM_ARRAY_SIZE(passes); i++) {
+		assert_int_equal(km_test_run(&(struct km_test_rule){ rule, rule_text },
+		                             &tests->test[i], &cover, &result),
+		                 0);
+		if (result.passed != passes[i])
+			fail_msg("%s: %s", tests->test[i].name, result.what);
+	}
+	assert_int_equal(km_test_run(&(struct km_test_rule){ rule, rule_text }, &tests->test[3],
+	                             &cover, &result),
+	                 -EBADMSG);
+	assert_non_null(strstr(result.what, "cannot be run"));
+	km_tests_free(tests);
+	km_rule_free(rule);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +401,7 @@ int main(void)
 		cmocka_unit_test(repeated_ends_that_come_back_are_counted),
 		cmocka_unit_test(conditions_that_were_seen_both_ways_are_covered),
 		cmocka_unit_test(what_is_wrong_in_a_test_file_is_said_at_its_place),
+		cmocka_unit_test(a_recorded_host_is_asked_as_a_made_one_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

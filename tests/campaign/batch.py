@@ -192,7 +192,8 @@ def main():
     finally:
         batch.daemon.stop()
         shutil.copyfile("/run/campaign/kmendd.log", args.to.with_suffix(".log"))
-        subprocess.run(["umount", "-q", *(str(s.data) for s in batch.services)], check=False)
+        for service in (s for s in [*batch.services, *batch.noise] if "data" in s.room):
+            subprocess.run(["umount", "-l", service.data], check=False)
         shutil.rmtree(work, ignore_errors=True)
 
 

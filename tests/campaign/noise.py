@@ -20,7 +20,7 @@ TOP = Path(__file__).resolve().parents[2]
 
 class Job:
     """A command that runs, ends well and runs again later."""
-    name, memory, needs = "", 1 << 30, ""
+    name, memory, needs, room = "", 1 << 30, "", {}
 
     def __init__(self, work, rng):
         self.rng, self.dir = rng, work / self.name

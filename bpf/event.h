@@ -400,6 +400,8 @@ struct kmend_untold {
 
 #define KMEND_FOLLOWED_MAX 2048 /* addresses of endpoints: one a service that may be followed */
 #define KMEND_UNTOLD_MAX   512  /* that are connected to lately */
+#define KMEND_DROP_REASONS 256  /* there are about 120; what is beyond shares the last */
+
 #define KMEND_SUMS_MAX     8192 /* four counts for each service one daemon may follow */
 #define KMEND_PEERS_MAX    4096
 #define KMEND_STARTS_MAX   4096 /* connects and reclaims under way at a time */

@@ -171,3 +171,29 @@ int BPF_PROG(km_retransmit, const struct sock *sk)
 		count_up(0);
 	return 0;
 }
+
+/* Reasons are the kernel's numbers, which differ: the reader knows their names. Those of subsystems,
+ * which carry the subsystem in their upper half, are the last. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, KMEND_DROP_REASONS);
+	__type(key, __u32);
+	__type(value, __u64);
+} kmend_drops SEC(".maps");
+
+/* Attached for short windows. The reason is from 5.17 on (c504e5c2f964 "net: skb: introduce
+ * kfree_skb_reason()"). */
+SEC("tp_btf/kfree_skb")
+int BPF_PROG(km_drop, struct sk_buff *skb, void *location, int reason)
+{
+	__u32 key = reason;
+	__u64 *count;
+
+	run_add(KMEND_RUN_DROPS);
+	if (key >= KMEND_DROP_REASONS)
+		key = KMEND_DROP_REASONS - 1;
+	count = bpf_map_lookup_elem(&kmend_drops, &key);
+	if (count)
+		(*count)++;
+	return 0;
+}

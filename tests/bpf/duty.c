@@ -2,7 +2,10 @@
 /* Signals in windows: real errors, real requests, and nothing attached in between. */
 #include "bpf/values.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 static struct km_config config;
 
@@ -92,6 +95,36 @@ static void the_time_that_storage_takes_is_told_by_device(void **state)
 	close(fd);
 }
 
+/* To a port where nobody listens. */
+static void send_to_nobody(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(1) };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	for (;;)
+		(void)sendto(fd, "x", 1, 0, (void *)&a, sizeof(a));
+}
+
+static void packets_that_nobody_wants_are_told_by_reason(void **state)
+{
+	struct world *w = *state;
+	const struct km_raw_value *v;
+	uint32_t pid;
+
+	if (!km_collect_sources(w->collect)[KM_SIG_DROPS_NO_SOCKET].available) {
+		printf("skipped: %s\n",
+		       km_collect_sources(w->collect)[KM_SIG_DROPS_NO_SOCKET].reason);
+		return;
+	}
+	pid = CHILD(send_to_nobody());
+	v = values_wait(w, &(struct wanted){ KM_SIG_DROPS_NO_SOCKET, NULL, 0, 1000, 1e12 });
+	assert_non_null(v);
+	assert_true(v->window_ns < v->period_ns && v->error > 0 && v->error < v->value);
+	kill((pid_t)pid, SIGKILL);
+	reap(pid);
+}
+
 static void without_a_budget_they_are_off_and_say_so(void **state)
 {
 	const struct world *w = *state;
@@ -138,6 +171,7 @@ int main(void)
 		cmocka_unit_test(windows_are_far_apart_while_nothing_is_suspected),
 		ROW(errors_are_scaled_up_with_their_uncertainty, start),
 		ROW(the_time_that_storage_takes_is_told_by_device, start),
+		ROW(packets_that_nobody_wants_are_told_by_reason, start),
 		ROW(without_a_budget_they_are_off_and_say_so, start_without),
 	};
 

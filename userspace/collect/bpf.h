@@ -25,6 +25,7 @@ enum km_map {
 	KM_MAP_UNTOLD,
 	KM_MAP_PASS,
 	KM_MAP_HISTS,
+	KM_MAP_DROPS,
 	KM_MAP_FAMILIES,
 	KM_MAP_STINTS,
 	KM_MAP_ASKED,
@@ -54,6 +55,7 @@ enum km_prog_id {
 	KM_PROG_IO_ERROR,
 	KM_PROG_CALLS,
 	KM_PROG_IO,
+	KM_PROG_DROP,
 	KM_PROG_ENTER,
 	KM_PROG_LEAVE,
 	KM_PROG_SWITCH,
@@ -139,6 +141,7 @@ struct km_bpf {
 	int pin_fd;           /* directory of the pins, locked; -1: not pinned */
 	char pin_dir[KM_PATH_MAX];
 	struct kmend_setup setup;
+	uint8_t drop_class[KMEND_DROP_REASONS]; /* enum km_drop of each reason */
 	uint8_t build[KM_SHA256_SIZE];
 	bool taken_over;            /* maps and links of an earlier run go on */
 	struct kmend_count *counts; /* mapped table, NULL: none */
@@ -158,9 +161,24 @@ static inline bool km_bpf_works(const struct km_bpf *b, enum km_prog_id id)
 	return b->progs[id].state >= KM_PROG_READY;
 }
 
+/* Why a packet was not delivered, as it is told. */
+enum km_drop {
+	KM_DROP_NONE = 0, /* it was, or the kernel does not say */
+	KM_DROP_NO_SOCKET,
+	KM_DROP_FULL,
+	KM_DROP_FILTERED,
+	KM_DROP_DAMAGED,
+	KM_DROP_OTHER,
+	KM_DROP_MAX
+};
+
+/* drops.c: by the names of the reason, without SKB_DROP_REASON_. */
+enum km_drop km_drop_of(const char *name);
+
 /* Which programs of FAMILY (bits by km_prog_id) have a hook in this kernel's BTF; the others get
  * their state and reason. */
 struct btf;
+void km_drops_learn(const struct btf *btf, uint8_t ret[KMEND_DROP_REASONS]);
 uint32_t km_bpf_hooks(struct km_bpf *b, const struct btf *btf, enum km_family family);
 /* Loads the programs in MASK; what fails alone says why. */
 void km_bpf_load_family(struct km_bpf *b, enum km_family family, uint32_t mask);

@@ -220,6 +220,7 @@ static int load_all(struct km_bpf *b)
 		return -errno;
 	for (int f = 0; f < KM_FAMILY_MAX; f++)
 		masks[f] = km_bpf_hooks(b, btf, f);
+	km_drops_learn(btf, b->drop_class);
 	btf__free(btf);
 	/* First the probe, whose answer is part of the others' setup. */
 	km_bpf_load_family(b, KM_FAMILY_PROBE, missing(b, masks[KM_FAMILY_PROBE]));

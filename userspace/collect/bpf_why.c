@@ -70,6 +70,11 @@ static bool has_hook(struct km_bpf *b, const struct btf *btf, int id)
 		         d->hook + strlen(TRACE_PREFIX));
 		return false;
 	}
+	if (id == KM_PROG_DROP && btf_vlen(proto) < 4) {
+		km_copy(p->reason, sizeof(p->reason),
+		        "this kernel does not say why it drops packets: it does from 5.17 on");
+		return false;
+	}
 	if (d->family == KM_FAMILY_LATENCY && !has_task_storage()) {
 		km_copy(p->reason, sizeof(p->reason),
 		        "this kernel keeps nothing with tasks: that is from 5.11 on");

@@ -27,7 +27,7 @@
 #define ROUNDS 5
 #define RUN_NS 150 /* where it could not be measured: half again what it is on fast machines */
 
-static const enum km_prog_id windowed[] = { KM_PROG_CALLS, KM_PROG_IO };
+static const enum km_prog_id windowed[] = { KM_PROG_CALLS, KM_PROG_IO, KM_PROG_DROP };
 
 struct km_duty {
 	uint64_t budget_ppm;
@@ -268,6 +268,8 @@ static int end(struct km_collect *c)
 	cost = cost_of(d, count_runs(c) - d->runs, c->window.period_ns);
 	adapt(d, cost);
 	r = km_sums_emit_window(c);
+	if (r == 0)
+		r = km_drops_emit(c);
 	choose_next(c);
 	km_loop_timer_set(c->loop, d->timer_fd, now + d->next_ns, 0);
 	return r ? r : say_cost(c, cost);
@@ -285,9 +287,16 @@ static int on_timer(void *userdata, int fd, uint32_t events)
 	return 0;
 }
 
+/* Also the next window is near, not only those behind it. */
 void km_collect_suspect(struct km_collect *c)
 {
+	struct km_duty *d = c->duty;
+
 	c->suspected_ns = km_now_ns();
+	if (d->timer_fd < 0 || d->began_ns || d->next_ns <= d->period_ns)
+		return;
+	d->next_ns = d->period_ns;
+	km_loop_timer_set(c->loop, d->timer_fd, d->before_ns + d->next_ns, 0);
 }
 
 void km_duty_hold(struct km_collect *c, bool held)
@@ -326,6 +335,7 @@ int km_duty_start(struct km_collect *c)
 	if (d->why_not[0] || c->bpf.maps[KM_MAP_RUNS] < 0)
 		return 0;
 	calibrate(c);
+	km_drops_prime(c);
 	d->before_ns = km_now_ns();
 	r = km_loop_timer(c->loop, d->period_ns, on_timer, c, &d->timer_fd);
 	return r < 0 ? r

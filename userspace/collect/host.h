@@ -17,6 +17,12 @@ int km_loadavg_parse(const char *text, uint64_t *tasks);
 /* /proc/net/sockstat; -EBADMSG. */
 int km_sockstat_parse(const char *text, uint64_t *timewait);
 
+/* /proc/net/snmp; -EBADMSG. */
+int km_snmp_parse(const char *text, uint64_t *established);
+
+#define KM_THERMAL_FILE  "/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count"
+#define KM_WARNINGS_FILE "/sys/kernel/warn_count"
+
 /* What the kernel counts of its troubles in /proc/vmstat; 0 where it does not. */
 struct km_troubles {
 	uint64_t oom_kills;

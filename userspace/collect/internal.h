@@ -134,6 +134,8 @@ struct km_collect {
 	uint64_t pids_max;
 	bool no_conntrack; /* nothing needed the connection tracker, last time it was looked for */
 	struct km_told troubles[KM_TROUBLES];
+	struct km_told heat, warnings;
+	uint64_t drops[KM_DROP_MAX]; /* so far, when the last window ended */
 
 	struct km_loop *loop;
 	km_collect_sink sink;
@@ -273,6 +275,13 @@ void km_demand_close(struct km_collect *c);
 int km_demand_step(struct km_collect *c);
 /* Value of CGROUP_ID's row in the map of the watched. */
 uint32_t km_demand_mark(const struct km_collect *c, const char *path);
+
+/* drops.c: what c->window saw of packets that were not delivered. */
+int km_drops_emit(struct km_collect *c);
+/* What was counted before this start was told by the last reader. */
+void km_drops_prime(struct km_collect *c);
+/* troubles.c: heat, warnings of the kernel, CPUs that were stuck. */
+int km_troubles_emit(struct km_collect *c);
 
 /* histogram.c: durations by bucket, as the kernel side counts them. */
 uint64_t km_hist_edge_ns(uint32_t bucket); /* where it ends */

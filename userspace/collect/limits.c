@@ -70,6 +70,27 @@ int km_sockstat_parse(const char *text, uint64_t *timewait)
 	return 0;
 }
 
+/* A line of names, then one of values. */
+int km_snmp_parse(const char *text, uint64_t *established)
+{
+	const char *name = strstr(text, "\nTcp: "), *value;
+
+	value = name ? strstr(name + 1, "\nTcp: ") : NULL;
+	if (!value)
+		return -EBADMSG;
+	for (const char *end = value; name < end && value; name++, value++) {
+		name = strchr(name, ' ');
+		value = strchr(value, ' ');
+		if (!name || !value)
+			return -EBADMSG;
+		if (strncmp(name, " CurrEstab ", 11) == 0) {
+			*established = strtoull(value, NULL, 10);
+			return 0;
+		}
+	}
+	return -EBADMSG;
+}
+
 static int say(struct km_collect *c, enum km_sig sig, double value, double limit)
 {
 	return km_value_emit(c, &(struct km_said){ .signal = sig,
@@ -125,6 +146,17 @@ static int say_timewait(struct km_collect *c)
 	return say(c, KM_SIG_TIMEWAIT, (double)n, 0);
 }
 
+static int say_established(struct km_collect *c)
+{
+	char text[4096];
+	uint64_t n;
+
+	if (km_fs_read_small(c->proc_fd, "net/snmp", text, sizeof(text)) < 0 ||
+	    km_snmp_parse(text, &n) < 0)
+		return 0;
+	return say(c, KM_SIG_ESTABLISHED, (double)n, 0);
+}
+
 static int say_zombies(struct km_collect *c)
 {
 	return say(c, KM_SIG_HOST_ZOMBIES, c->zombies, 0);
@@ -163,8 +195,10 @@ int km_limits_emit(struct km_collect *c)
 	if (r == 0 && c->pass % COUNTERS_EVERY == 0)
 		r = say_timewait(c);
 	if (r == 0 && c->pass % COUNTERS_EVERY == 0)
+		r = say_established(c);
+	if (r == 0 && c->pass % COUNTERS_EVERY == 0)
 		r = say_zombies(c);
 	if (r == 0 && c->pass % COUNTERS_EVERY == 0)
 		r = say_troubles(c);
-	return r;
+	return r ? r : km_troubles_emit(c);
 }

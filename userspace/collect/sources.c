@@ -24,6 +24,8 @@ enum need {
 	NEED_PSI,
 	NEED_EXT4,
 	NEED_CONNTRACK,
+	NEED_THERMAL,
+	NEED_WARNINGS,
 };
 
 static const struct how {
@@ -122,6 +124,15 @@ static const struct how {
 	[KM_SIG_HEALTH_LATENCY] = { KM_RAW_HEALTH, NO_PROG, NEED_NOTHING },
 	[KM_SIG_CERTIFICATE_LEFT] = { KM_RAW_HEALTH, NO_PROG, NEED_NOTHING },
 	[KM_SIG_DEMAND_COST] = { KM_RAW_VALUE, KM_PROG_SWITCH, NEED_DEMAND },
+	[KM_SIG_DROPS_NO_SOCKET] = { KM_RAW_VALUE, KM_PROG_DROP, NEED_WINDOW },
+	[KM_SIG_DROPS_FULL] = { KM_RAW_VALUE, KM_PROG_DROP, NEED_WINDOW },
+	[KM_SIG_DROPS_FILTERED] = { KM_RAW_VALUE, KM_PROG_DROP, NEED_WINDOW },
+	[KM_SIG_DROPS_DAMAGED] = { KM_RAW_VALUE, KM_PROG_DROP, NEED_WINDOW },
+	[KM_SIG_DROPS_OTHER] = { KM_RAW_VALUE, KM_PROG_DROP, NEED_WINDOW },
+	[KM_SIG_ESTABLISHED] = { KM_RAW_VALUE, NO_PROG, NEED_PROC },
+	[KM_SIG_THERMAL] = { KM_RAW_VALUE, NO_PROG, NEED_THERMAL },
+	[KM_SIG_KERNEL_WARNINGS] = { KM_RAW_VALUE, NO_PROG, NEED_WARNINGS },
+	[KM_SIG_SOFT_LOCKUPS] = { KM_RAW_VALUE, NO_PROG, NEED_PROC },
 	[KM_SIG_CANARY] = { KM_RAW_VALUE, KM_PROG_CANARY, NEED_PROG },
 	[KM_SIG_LINKS_LOST] = { KM_RAW_VALUE, KM_PROG_CANARY, NEED_PROG },
 	[KM_SIG_RECORDS_LOST] = { KM_RAW_VALUE, KM_PROG_CANARY, NEED_PROG },
@@ -264,6 +275,14 @@ static void update(const struct km_collect *c, int sig, struct km_source *s)
 	case NEED_CONNTRACK:
 		need(s, access("/proc/sys/net/netfilter/nf_conntrack_count", R_OK) == 0,
 		     "nothing tracks connections here: nf_conntrack is not loaded");
+		break;
+	case NEED_THERMAL:
+		need(s, access(KM_THERMAL_FILE, R_OK) == 0,
+		     "this processor, or virtual machine, does not count how often it was too hot");
+		break;
+	case NEED_WARNINGS:
+		need(s, access(KM_WARNINGS_FILE, R_OK) == 0,
+		     "this kernel does not count its warnings: it does from 6.2 on");
 		break;
 	case NEED_PROC:
 		need(s, c->proc_fd >= 0, "/proc is not mounted");

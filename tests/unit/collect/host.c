@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "collect/collect.h"
+#include "collect/bpf.h"
 #include "collect/host.h"
 #include "collect/level.h"
 
@@ -143,9 +144,37 @@ static void the_doctor_needs_no_privilege_and_says_what_to_do(void **state)
 	assert_int_equal(km_collect_doctor(f, 3), 3);
 }
 
+static void established_connections_are_found_by_their_column(void **state)
+{
+	static const char text[] =
+		"Ip: Forwarding DefaultTTL\nIp: 1 64\n"
+		"Tcp: RtoAlgorithm RtoMin MaxConn AttemptFails CurrEstab InSegs\n"
+		"Tcp: 1 200 -1 7 42 1000\nUdp: InDatagrams\nUdp: 3\n";
+	uint64_t n = 0;
+
+	(void)state;
+	assert_int_equal(km_snmp_parse(text, &n), 0);
+	assert_int_equal(n, 42);
+	assert_int_equal(km_snmp_parse("Ip: x\nIp: 1\n", &n), -EBADMSG);
+	assert_int_equal(km_snmp_parse("x\nTcp: A B\n", &n), -EBADMSG);
+	assert_int_equal(km_snmp_parse("x\nTcp: A B\nTcp: 1 2\n", &n), -EBADMSG);
+	assert_int_equal(km_snmp_parse("x\nTcp: A CurrEstab B\nTcp: 1\n", &n), -EBADMSG);
+}
+
+static void reasons_are_told_by_their_names(void **state)
+{
+	(void)state;
+	assert_int_equal(km_drop_of("NO_SOCKET"), KM_DROP_NO_SOCKET);
+	assert_int_equal(km_drop_of("UDP_CSUM"), KM_DROP_DAMAGED);
+	assert_int_equal(km_drop_of("NOT_SPECIFIED"), KM_DROP_NONE);
+	assert_int_equal(km_drop_of("OF_THE_FUTURE"), KM_DROP_OTHER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(established_connections_are_found_by_their_column),
+		cmocka_unit_test(reasons_are_told_by_their_names),
 		cmocka_unit_test(pressure_becomes_parts_per_million),
 		cmocka_unit_test(pressure_that_is_nonsense_is_refused),
 		cmocka_unit_test(open_files_are_those_not_free),

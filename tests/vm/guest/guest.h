@@ -42,7 +42,7 @@ struct guest_case {
 /* Each ends with a row without a name. */
 extern const struct guest_case guest_process[], guest_memory[], guest_network[], guest_peers[],
 	guest_storage[], guest_host[], guest_pressure[], guest_sched[], guest_windows[],
-	guest_honesty[];
+	guest_honesty[], guest_demand[], guest_drops[];
 
 typedef bool (*guest_match)(const void *raw, uint64_t key);
 

@@ -173,5 +173,8 @@ const struct guest_case guest_host[] = {
 	{ "host.reclaim_stalls", reclaim },
 	{ "host.compaction_stalls", compaction },
 	{ "host.kernel_errors", NULL },
+	{ "host.kernel_warnings", NULL },
+	{ "host.soft_lockups", NULL },
+	{ "host.thermal.throttles", NULL },
 	{ NULL, NULL },
 };

@@ -143,6 +143,11 @@ static bool tracked(struct guest *g)
 	return connections(g, false, "net.conntrack.used");
 }
 
+static bool established(struct guest *g)
+{
+	return connections(g, false, "net.established");
+}
+
 static bool in_time_wait(struct guest *g)
 {
 	return connections(g, true, "net.timewait");
@@ -154,5 +159,6 @@ const struct guest_case guest_network[] = {
 	{ "net.resets", a_reset },
 	{ "net.conntrack.used", tracked },
 	{ "net.timewait", in_time_wait },
+	{ "net.established", established },
 	{ NULL, NULL },
 };

@@ -36,6 +36,7 @@ static void starve(const struct group *g)
 	const struct rlimit none = { 3, 3 };
 
 	group_enter(g);
+	setpriority(PRIO_PROCESS, 0, -20); /* a window is short: it must run in it */
 	setrlimit(RLIMIT_NOFILE, &none);
 	while (open("/dev/null", O_RDONLY | O_CLOEXEC) < 0)
 		;
@@ -54,6 +55,7 @@ static void errors_are_scaled_up_with_their_uncertainty(void **state)
 	world_pass(w);
 	world_pass(w);
 	km_collect_watch(w->collect, g.id, true);
+	km_collect_suspect(w->collect);
 	v = values_wait(w, &(struct wanted){ KM_SIG_SYSCALL_EMFILE, NULL, g.id, 1000, 1e12 });
 	assert_non_null(v);
 	assert_true(v->window_ns > 0 && v->window_ns < v->period_ns);
@@ -102,6 +104,7 @@ static void send_to_nobody(void)
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	setpriority(PRIO_PROCESS, 0, -20);
 	for (;;)
 		(void)sendto(fd, "x", 1, 0, (void *)&a, sizeof(a));
 }

@@ -3,7 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "act/journal.h"
+#include "base/journal.h"
 #include "base/json.h"
 #include "demo.h"
 #include "record/trace.h"

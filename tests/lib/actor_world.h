@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 
 #include "act/actor.h"
-#include "act/journal.h"
+#include "base/journal.h"
 #include "lib/spawn.h"
 
 #define WORLD_MS 10000

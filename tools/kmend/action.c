@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 
-#include "act/journal.h"
+#include "base/journal.h"
 #include "cli.h"
 
 static const struct km_column columns[] = {

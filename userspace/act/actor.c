@@ -124,6 +124,10 @@ static void release(struct km_act *act)
 {
 	km_act_wait(act, -1, 0, NULL);
 	km_talk_end(act->actor->manager, &act->talk);
+	if (act->phase == KM_ACT_WORKING && act->job.fd >= 0) {
+		km_loop_remove(act->actor->o.loop, act->job.fd);
+		km_job_end(&act->job);
+	}
 	if (act->child && act->child->act == act)
 		act->child->act = NULL;
 	act->phase = KM_ACT_FREE;
@@ -200,7 +204,7 @@ static int on_timer(void *userdata, int fd, uint32_t events)
 		if (act->phase == KM_ACT_GONE || act->phase == KM_ACT_EXEC)
 			km_command_advance(act);
 		else if (act->phase != KM_ACT_FREE && km_now_ns() >= act->deadline_ns)
-			km_unit_overdue(act);
+			(act->phase == KM_ACT_WORKING ? km_job_overdue : km_unit_overdue)(act);
 	}
 	km_lend_expire(a);
 	serve_waiting(a);

@@ -63,16 +63,10 @@ void km_command_started(struct km_child *c, uint64_t intent_id)
 		c->actor->lost = true;
 }
 
-/* Reaps the main process; its wait status, or -1 where it is not our child (adopted). */
 static int forget(struct km_child *c)
 {
-	siginfo_t info = { 0 };
-	int status = -1;
+	int status = km_spawn_reap(c->pidfd);
 
-	if (waitid(P_PIDFD, (id_t)c->pidfd, &info, WEXITED) == 0)
-		status = info.si_code == CLD_EXITED
-		                 ? info.si_status << 8
-		                 : info.si_status | (info.si_code == CLD_DUMPED) << 7;
 	km_loop_remove(c->actor->o.loop, c->pidfd);
 	km_close(&c->pidfd);
 	return status;
@@ -225,7 +219,7 @@ void km_command_advance(struct km_act *act)
 		kill_rest(act);
 		if (overdue)
 			km_act_finish(act, KM_OUT_FAILED, -ETIMEDOUT, "did not end in time");
-	} else if (act->rec.verb == KM_STOP) {
+	} else if (act->rec.verb == KM_STOP || act->rec.verb == KM_KILL) {
 		km_act_finish(act, KM_OUT_DONE, 0, "stopped");
 	} else {
 		start(act);
@@ -255,7 +249,7 @@ void km_command_begin(struct km_act *act)
 	act->rec.tgid = c->tgid;
 	act->rec.start_ns = c->start_ns;
 	act->rec.cgroup_id = c->cgroup_id;
-	if (act->rec.verb != KM_STOP && c->prepared && !c->tgid &&
+	if (act->rec.verb != KM_STOP && act->rec.verb != KM_KILL && c->prepared && !c->tgid &&
 	    km_cgroup_pids(c->spawn.cgroup_dir, pids) == 0) {
 		if (km_act_intend_begin(act) == 0)
 			start(act);
@@ -270,7 +264,7 @@ void km_command_begin(struct km_act *act)
 		return;
 	}
 	act->phase = KM_ACT_GONE;
-	act->look_ns = km_now_ns() + c->def->stop_timeout_ns;
+	act->look_ns = km_now_ns() + (act->rec.verb == KM_KILL ? 0 : c->def->stop_timeout_ns);
 	if (act->rec.verb == KM_START && c->tgid) {
 		/* The kernel tells of an exit before it has given the ports back. */
 		km_identity_read(c->tgid, &id);
@@ -278,7 +272,7 @@ void km_command_begin(struct km_act *act)
 			km_act_finish(act, KM_OUT_DONE, 0, "was running already");
 			return;
 		}
-	} else if (c->tgid) {
+	} else if (c->tgid && act->rec.verb != KM_KILL) {
 		terminate(c);
 	}
 	km_command_advance(act);

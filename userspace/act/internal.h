@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 
 #include "act/actor.h"
-#include "act/journal.h"
+#include "base/journal.h"
 #include "base/budget.h"
 #include "base/cgroup.h"
 #include "base/identity.h"
@@ -21,6 +21,7 @@
 #include "repair/lent.h"
 #include "repair/manager.h"
 #include "repair/place.h"
+#include "repair/works.h"
 
 /* Acts at work at once: more would make a storm out of one cause; each service has one at most. */
 #define KM_ACTS_MAX 4
@@ -59,6 +60,7 @@ enum km_act_phase {
 	KM_ACT_CALLING, /* unit: the job is asked for */
 	KM_ACT_JOB,     /* unit: waits for the end of the job */
 	KM_ACT_LOOKING, /* unit: interrupted; what has become of it */
+	KM_ACT_WORKING, /* job: looks, waits for its intent, or is at work */
 };
 
 struct km_act {
@@ -80,6 +82,7 @@ struct km_act {
 	uint64_t look_ns; /* commands: when to look again, and kill what does not end */
 	int fd;           /* commands: what is waited for: cgroup.events, or the child's report */
 	struct km_talk talk; /* units */
+	struct km_job job;   /* jobs; its fd is added to the loop */
 };
 
 /* Requests that wait for a free act: the first starts of a host full of commands. */
@@ -144,6 +147,7 @@ struct km_act_verb {
 	void (*command)(struct km_act *act);
 	void (*unit)(struct km_act *act);
 	void (*process)(struct km_act *act); /* of the service, whatever its kind; over at return */
+	void (*job)(struct km_act *act);     /* likewise; takes its time */
 	const char *method;                  /* of org.freedesktop.systemd1.Manager */
 };
 extern const struct km_act_verb km_act_verbs[KM_VERB_MAX];
@@ -152,6 +156,10 @@ int km_act_process(struct km_act *act, int *ret_pidfd);
 
 /* Which service it is, as repair/ wants it. */
 struct km_place km_act_place(const struct km_act *act);
+
+/* job.c: the begin function, and the deadline. */
+void km_job_act(struct km_act *act);
+void km_job_overdue(struct km_act *act);
 
 /* lend.c: begin functions of what is set, and of what takes it back. */
 void km_lend_begin(struct km_act *act);

@@ -82,15 +82,16 @@ static void on_record(void *userdata, const struct km_journal_record *r)
 static void judge_command(struct km_act *act)
 {
 	int dir = act->child->spawn.cgroup_dir, r;
+	bool ends = act->rec.verb == KM_STOP || act->rec.verb == KM_KILL;
 	struct km_cgroup_mark mark = { 0 };
 	uint32_t pids[KM_CGROUP_PIDS_MAX];
 
-	r = act->rec.verb == KM_STOP ? km_cgroup_pids(dir, pids) : km_spawn_kill_half_made(dir);
+	r = ends ? km_cgroup_pids(dir, pids) : km_spawn_kill_half_made(dir);
 	if (r < 0) {
 		km_act_finish(act, KM_OUT_UNKNOWN, r, "its processes cannot be seen");
 		return;
 	}
-	if (act->rec.verb == KM_STOP) {
+	if (ends) {
 		km_act_finish(act, r ? KM_OUT_NOT_DONE : KM_OUT_DONE, 0,
 		              r ? "found running" : "found stopped");
 		return;
@@ -127,14 +128,17 @@ static void recover_intent(struct km_recovery *v, const struct km_journal_record
 		              "the host was started anew since");
 	else if (act != &plain && act->unit && km_act_verbs[act->rec.verb].unit)
 		km_unit_look(act);
-	else if (act->child && km_act_verbs[act->rec.verb].command)
+	else if (act->child && km_act_verbs[act->rec.verb].command == km_command_begin)
 		judge_command(act);
 	else if (act->rec.verb == KM_NOTIFY)
 		km_act_finish(act, KM_OUT_DONE, 0, NULL);
-	else if (act->rec.verb >= KM_THROTTLE || act->rec.verb == KM_RAISE_LIMIT)
+	else if (km_act_verbs[act->rec.verb].process == km_lend_begin ||
+	         km_act_verbs[act->rec.verb].process == km_lend_return)
 		km_lend_judge(act);
 	else
 		km_act_finish(act, KM_OUT_UNKNOWN, 0, "nothing tells whether it was done");
+	if (r->verb == KM_RUN) /* its job died with the actor, what it started did not */
+		km_work_run_kill(v->actor->o.cgroup_root, r->object);
 }
 
 /* What cannot be looked at is neither running nor absent: nobody may start it a second time. */

@@ -42,11 +42,12 @@ static const char *check_service(struct km_act *act)
 	const struct km_act_verb *v = &km_act_verbs[act->rec.verb];
 
 	km_act_find(act);
-	if (v->counted && !act->def && !act->unit)
+	if (v->counted && !act->def && !act->unit && !km_verb_of_host((enum km_verb)act->rec.verb))
 		return "service not known";
 	act->begin = act->child && v->command ? v->command
 	             : act->unit && v->unit   ? v->unit
-	                                      : v->process;
+	             : v->process             ? v->process
+	                                      : v->job;
 	return act->begin ? NULL : "cannot be done to this kind of service";
 }
 
@@ -72,7 +73,8 @@ static const char *check_process(struct km_act *act)
 	const struct km_journal_record *q = &act->rec;
 	const struct km_child *c = act->child;
 
-	if (!c || !c->tgid || !q->tgid || (q->verb != KM_STOP && q->verb != KM_RESTART))
+	if (!c || !c->tgid || !q->tgid ||
+	    (q->verb != KM_STOP && q->verb != KM_RESTART && q->verb != KM_KILL))
 		return NULL;
 	if (q->tgid == c->tgid && (!q->start_ns || km_identity_same(q->start_ns, c->start_ns)))
 		return NULL;

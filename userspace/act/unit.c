@@ -57,6 +57,8 @@ static void on_found(void *userdata, int r, bool pending, bool stopped)
 		km_act_finish(act, KM_OUT_UNKNOWN, r, "the manager does not tell what came of it");
 	else if (pending)
 		act->phase = KM_ACT_JOB;
+	else if (act->rec.verb == KM_RELOAD)
+		km_act_finish(act, KM_OUT_UNKNOWN, 0, "a reload leaves nothing to be seen");
 	else if (act->rec.verb == KM_STOP ? stopped : renewed && !stopped)
 		km_act_finish(act, KM_OUT_DONE, 0, "found done");
 	else

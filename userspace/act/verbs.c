@@ -33,35 +33,50 @@ static void notify(struct km_act *act)
 		km_act_finish(act, KM_OUT_DONE, 0, NULL);
 }
 
-/* The pidfd is held before the intent is written: what is acted on is what was checked. */
-static void send_signal(struct km_act *act)
+/* A signal, or SIGKILL to a whole cgroup. The pidfd and the directory are held before the intent is
+ * written: what is acted on is what was checked. */
+static void strike(struct km_act *act)
 {
-	struct km_target t = { .dir = -1 };
-	km_autoclose int fd = -1;
-	char detail[32];
-	int r = km_act_process(act, &fd);
+	const struct km_place place = km_act_place(act);
+	km_autofree(km_target_close) struct km_target t = { .pidfd = -1, .dir = -1 };
+	int r = km_act_process(act, &t.pidfd);
+	char detail[64];
 
+	if (act->rec.verb == KM_RELOAD) /* of a command, by what its definition says */
+		act->rec.signal = act->def->reload_signal;
+	if (r == 0 && act->rec.verb == KM_KILL)
+		r = km_place_open(&place, "", act->rec.tgid, &t.dir, &t.v2);
+	else if (r == 0 && !act->rec.signal)
+		r = -EOPNOTSUPP;
 	if (r < 0) {
-		km_act_finish(act, KM_OUT_REFUSED, r, "not that process, or not the service's");
+		km_act_finish(act, KM_OUT_REFUSED, r, km_place_fault(r));
 	} else if (km_act_intend(act) == 0) {
-		t.pidfd = fd;
-		snprintf(detail, sizeof(detail), "signal %d", act->rec.signal);
-		r = km_effect_signal(&t, act->rec.signal);
-		km_act_finish(act, r < 0 ? KM_OUT_FAILED : KM_OUT_DONE, r, detail);
+		r = t.dir >= 0 ? km_effect_kill(t.dir) : km_effect_signal(&t, act->rec.signal);
+		snprintf(detail, sizeof(detail),
+		         t.dir >= 0 ? "SIGKILL to %d processes" : "signal %d",
+		         t.dir >= 0 ? r : act->rec.signal);
+		km_act_finish(act, r < 0 ? KM_OUT_FAILED : KM_OUT_DONE, r < 0 ? r : 0, detail);
 	}
 }
 
 const struct km_act_verb km_act_verbs[KM_VERB_MAX] = {
-	[KM_START] = { true, km_command_begin, km_unit_begin, NULL, "StartUnit" },
-	[KM_STOP] = { true, km_command_begin, km_unit_begin, NULL, "StopUnit" },
-	[KM_RESTART] = { true, km_command_begin, km_unit_begin, NULL, "RestartUnit" },
-	[KM_SEND_SIGNAL] = { true, NULL, NULL, send_signal, NULL },
-	[KM_RAISE_LIMIT] = { true, NULL, NULL, km_lend_begin, NULL },
-	[KM_NOTIFY] = { false, NULL, NULL, notify, NULL },
-	[KM_THROTTLE] = { true, NULL, NULL, km_lend_begin, NULL },
-	[KM_RELEASE] = { false, NULL, NULL, km_lend_return, NULL },
-	[KM_FREEZE] = { true, NULL, NULL, km_lend_begin, NULL },
-	[KM_THAW] = { false, NULL, NULL, km_lend_return, NULL },
-	[KM_RENICE] = { true, NULL, NULL, km_lend_begin, NULL },
-	[KM_UNDO] = { false, NULL, NULL, km_lend_return, NULL },
+	[KM_START] = { true, km_command_begin, km_unit_begin, NULL, NULL, "StartUnit" },
+	[KM_STOP] = { true, km_command_begin, km_unit_begin, NULL, NULL, "StopUnit" },
+	[KM_RESTART] = { true, km_command_begin, km_unit_begin, NULL, NULL, "RestartUnit" },
+	[KM_SEND_SIGNAL] = { true, .process = strike },
+	[KM_RAISE_LIMIT] = { true, .process = km_lend_begin },
+	[KM_NOTIFY] = { false, .process = notify },
+	[KM_THROTTLE] = { true, .process = km_lend_begin },
+	[KM_RELEASE] = { false, .process = km_lend_return },
+	[KM_FREEZE] = { true, .process = km_lend_begin },
+	[KM_THAW] = { false, .process = km_lend_return },
+	[KM_RENICE] = { true, .process = km_lend_begin },
+	[KM_UNDO] = { false, .process = km_lend_return },
+	[KM_RELOAD] = { true, strike, km_unit_begin, NULL, NULL, "ReloadUnit" },
+	[KM_KILL] = { true, km_command_begin, NULL, strike, NULL, NULL },
+	[KM_CAPTURE] = { true, .job = km_job_act },
+	[KM_ROTATE] = { true, .job = km_job_act },
+	[KM_TRUNCATE] = { true, .job = km_job_act },
+	[KM_FREE_SPACE] = { true, .job = km_job_act },
+	[KM_RUN] = { true, .job = km_job_act },
 };

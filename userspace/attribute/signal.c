@@ -313,7 +313,7 @@ static void on_command(struct km_attribute *a, const struct km_signal *s,
 	const struct km_raw_outcome *o = &s->outcome;
 	bool done = o->state == KM_OUT_DONE;
 
-	if (o->state == KM_OUT_ABSENT || (done && o->verb == KM_STOP)) {
+	if (o->state == KM_OUT_ABSENT || (done && (o->verb == KM_STOP || o->verb == KM_KILL))) {
 		km_service_down(a, row, s->t_ns);
 		return;
 	}

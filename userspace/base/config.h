@@ -92,9 +92,10 @@ struct km_service_def {
 	size_t check_count;
 	struct km_endpoint *endpoints; /* owned */
 	size_t endpoint_count;
-	uint32_t rank;   /* 0: needs nothing; else one more than the highest rank that it needs */
-	int stop_signal; /* of a supervised command, SIGTERM by default */
-	bool autostart;  /* supervised commands: start when kmend starts; true by default */
+	uint32_t rank;     /* 0: needs nothing; else one more than the highest rank that it needs */
+	int stop_signal;   /* of a supervised command, SIGTERM by default */
+	int reload_signal; /* what makes it read its configuration again, 0: nothing does */
+	bool autostart;    /* supervised commands: start when kmend starts; true by default */
 };
 
 struct km_settings {

@@ -14,6 +14,7 @@ struct service_text {
 	struct km_service_def def;
 	char ways[KM_BY_COMMAND][KM_PATH_MAX];
 	int stop_signal; /* index in stop_signals */
+	int reload;      /* index in reload_signals */
 	uint64_t instances;
 	const cJSON *command;
 	const cJSON *limits;
@@ -26,6 +27,9 @@ struct service_text {
 /* What asks a process to end; SIGKILL follows anyway. */
 static const char *const stop_signal_names[] = { "SIGTERM", "SIGINT",  "SIGQUIT", "SIGHUP",
 	                                         "SIGUSR1", "SIGUSR2", NULL };
+/* What makes it read its configuration again. */
+static const char *const reload_names[] = { "SIGHUP", "SIGUSR1", "SIGUSR2", NULL };
+static const int reload_signals[] = { SIGHUP, SIGUSR1, SIGUSR2 };
 static const int stop_signals[] = { SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 };
 
 #define AT(member)  offsetof(struct service_text, member)
@@ -47,6 +51,7 @@ static const struct km_json_field service_fields[] = {
 	  .min = 100 * KM_NS_PER_MS, .max = 15 * MINUTE_NS },
 	{ "group", KM_JSON_STRING, .offset = AT(def.group), .size = KM_NAME_MAX },
 	{ "stop_signal", KM_JSON_ENUM, .offset = AT(stop_signal), .names = stop_signal_names },
+	{ "reload", KM_JSON_ENUM, .offset = AT(reload), .names = reload_names },
 	{ "instances", KM_JSON_COUNT, .offset = AT(instances), .min = 1, .max = INSTANCES_MAX },
 	{ "labels", KM_JSON_OBJECT, .offset = AT(labels) },
 	{ "needs", KM_JSON_ARRAY, .offset = AT(needs) },
@@ -57,8 +62,8 @@ static const struct km_json_field service_fields[] = {
 };
 
 /* Keys that say how kmend runs a command; without one there is nothing they could apply to. */
-static const char *const command_only[] = { "user",         "directory",   "limits",
-	                                    "stop_timeout", "stop_signal", "autostart" };
+static const char *const command_only[] = { "user",        "directory", "limits",   "stop_timeout",
+	                                    "stop_signal", "reload",    "autostart" };
 
 /* Lower bounds: below them no program starts. Upper ones: the kernel's own for pids and nofile. */
 static const struct km_json_field limit_fields[] = {
@@ -319,6 +324,8 @@ static int read_way(const struct km_config_reader *c, const cJSON *obj, struct s
 	if (!t->def.directory[0])
 		km_copy(t->def.directory, sizeof(t->def.directory), "/");
 	t->def.stop_signal = stop_signals[t->stop_signal];
+	if (cJSON_GetObjectItemCaseSensitive(obj, "reload"))
+		t->def.reload_signal = reload_signals[t->reload];
 	*def = t->def;
 	return read_command(c, t, def);
 }

@@ -17,6 +17,9 @@ int km_fs_read_trusted(int dir_fd, const char *name, size_t max, struct km_error
 
 /* Nothing is at PATH, for certain: what cannot be looked at may be there. */
 bool km_fs_absent(const char *path);
+/* A regular file, by an absolute PATH, as trustworthy; its descriptor, or as there. */
+int km_fs_open_trusted_file(const char *path, struct km_error *err);
+
 /* The directory PATH itself, as trustworthy as what km_fs_read_trusted() reads: each directory from
  * the root on, also above a relative PATH. Its descriptor, or as there. */
 int km_fs_open_trusted(const char *path, struct km_error *err);

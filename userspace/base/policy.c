@@ -43,7 +43,7 @@ static const char *const built_in[] = {
 };
 
 struct compile {
-	const struct km_json *doc;
+	struct km_json *doc;
 	struct km_error *err;
 };
 
@@ -63,6 +63,7 @@ struct km_policy *km_policy_free(struct km_policy *p)
 		return NULL;
 	free_globs(p->services);
 	free_globs(p->protect);
+	km_policy_free_lists(p);
 	free(p);
 	return NULL;
 }
@@ -216,7 +217,7 @@ static int read_signatures(const struct compile *c, const cJSON *obj, struct km_
 
 struct top {
 	uint64_t version, concurrent;
-	const cJSON *verbs, *services, *protect, *budget, *signatures;
+	const cJSON *verbs, *services, *protect, *budget, *signatures, *files, *commands;
 	double shadow;
 	bool pause;
 };
@@ -234,6 +235,8 @@ static const struct km_json_field top_fields[] = {
 	{ "pause", KM_JSON_BOOL, .offset = AT(pause) },
 	{ "shadow", KM_JSON_SHARE, .offset = AT(shadow) },
 	{ "signatures", KM_JSON_OBJECT, .offset = AT(signatures) },
+	{ "files", KM_JSON_ARRAY, .offset = AT(files) },
+	{ "commands", KM_JSON_ARRAY, .offset = AT(commands) },
 	{ .key = NULL },
 };
 
@@ -263,7 +266,7 @@ static int read_top(const struct compile *c, struct km_policy *p)
 		r = read_budgets(c, top.budget, p);
 	if (r == 0 && top.signatures)
 		r = read_signatures(c, top.signatures, p);
-	return r;
+	return r < 0 ? r : km_policy_read_lists(c->doc, top.files, top.commands, c->err, p);
 }
 
 static int empty_lists(struct km_policy *p)
@@ -326,6 +329,9 @@ bool km_policy_allows(const struct km_policy *p, enum km_verb verb, const char *
 	if ((int)verb <= KM_VERB_NONE || verb >= KM_VERB_MAX || p->pause ||
 	    (verb != KM_UNDO && !p->verbs[verb]))
 		return false;
+	/* A filesystem or the host is no service: what may be done there has a name of its own. */
+	if (km_verb_of_host(verb) && (!strncmp(service, "fs:", 3) || !strcmp(service, "host")))
+		return true;
 	return *service && matches((const char *const *)p->services, service) &&
 	       !km_policy_protects(p, service);
 }

@@ -22,6 +22,29 @@ struct km_budget {
 /* More at one time is no repair but a restart of the host. */
 #define KM_POLICY_CONCURRENT_MAX 64
 
+/* Files that people have reviewed: those below ROOT whose names, relative to it, match one of
+ * PATTERNS. No link is followed and no other filesystem entered. */
+struct km_files {
+	char name[KM_OBJECT_MAX];
+	char root[KM_PATH_MAX];
+	char **patterns;
+	bool may[KM_VERB_MAX]; /* rotate, truncate, free_space */
+	uint64_t older_ns;     /* free_space: not written for so long */
+	uint64_t count, bytes; /* free_space: at most so much at once */
+};
+
+/* A program that people have reviewed. */
+struct km_program {
+	char name[KM_OBJECT_MAX];
+	char **argv;
+	char user[64]; /* empty: root */
+};
+
+/* Of each in a policy: as much as people review. */
+#define KM_POLICY_LISTS_MAX 64
+/* Patterns of one list of files. */
+#define KM_FILES_PATTERNS_MAX 16
+
 struct km_policy {
 	bool verbs[KM_VERB_MAX]; /* which are allowed at all; default: notify only */
 	char **services; /* globs of names that may be acted on, NULL-terminated; default: none */
@@ -34,6 +57,10 @@ struct km_policy {
 	/* Public key that rules are signed with, an absolute path; empty: none is looked at. */
 	char signature_key[KM_PATH_MAX];
 	bool signature_required; /* a rule without one is refused */
+	struct km_files *files;
+	size_t file_count;
+	struct km_program *commands;
+	size_t command_count;
 };
 
 /* TEXT NULL: the defaults (only notify). -EBADMSG with *ERR. */
@@ -41,6 +68,14 @@ int km_policy_compile(const char *text, size_t len, const char *file, struct km_
                       struct km_policy **ret);
 struct km_policy *km_policy_free(struct km_policy *p);
 KM_DEFINE_FREEP(struct km_policy, km_policy_free)
+
+/* By name; NULL: there is none. */
+const struct km_files *km_policy_files(const struct km_policy *p, const char *name);
+const struct km_program *km_policy_program(const struct km_policy *p, const char *name);
+/* policy_lists.c: the members "files" and "commands" (NULL: there is none) into P. */
+int km_policy_read_lists(struct km_json *doc, const cJSON *files, const cJSON *commands,
+                         struct km_error *err, struct km_policy *p);
+void km_policy_free_lists(struct km_policy *p);
 
 /* Built in and not to be switched off: init and the system manager, kmend itself, ssh, the message
  * bus, logind, journald, udev, the network, the getty and console units, by the exact names in

@@ -21,6 +21,8 @@
 
 /* Where the child reports once all other descriptors are closed. */
 #define REPORT_FD 3
+/* What is executed by its descriptor; open also in the program. */
+#define PROGRAM_FD 4
 /* For a half-made child to be gone after SIGKILL. */
 #define HALF_MADE_MS 1000
 
@@ -137,7 +139,7 @@ static void mark(const struct km_spawn *s, int report)
 
 static _Noreturn void run(const struct km_spawn *s, char *const env[], int report, bool forked)
 {
-	int null;
+	int null, program = -1;
 
 	km_urgency_raise(0);
 	join_cgroups(s, report, forked);
@@ -154,10 +156,18 @@ static _Noreturn void run(const struct km_spawn *s, char *const env[], int repor
 	drop_rights(s, report);
 	if (chdir(s->def->directory[0] ? s->def->directory : "/") < 0)
 		fail(report, "working directory");
-	if ((report != REPORT_FD && dup3(report, REPORT_FD, O_CLOEXEC) < 0) ||
-	    syscall(SYS_close_range, REPORT_FD + 1, ~0U, 0) < 0)
+	/* Neither may be written over by the other. */
+	if (s->program_fd && (program = fcntl(s->program_fd, F_DUPFD, PROGRAM_FD + 1)) < 0)
 		fail(report, "descriptors");
-	execve(s->def->argv[0], s->def->argv, env);
+	if ((report != REPORT_FD && dup3(report, REPORT_FD, O_CLOEXEC) < 0) ||
+	    (s->program_fd && dup2(program, PROGRAM_FD) < 0) ||
+	    syscall(SYS_close_range, PROGRAM_FD + !!s->program_fd, ~0U, 0) < 0)
+		fail(report, "descriptors");
+	/* Not closed on the way: an interpreter reads its script by this number. */
+	if (s->program_fd)
+		syscall(SYS_execveat, PROGRAM_FD, "", s->def->argv, env, AT_EMPTY_PATH);
+	else
+		execve(s->def->argv[0], s->def->argv, env);
 	fail(REPORT_FD, "execve");
 }
 
@@ -223,6 +233,16 @@ void km_spawn_drop(struct km_spawned *child)
 	km_close(&child->exec_fd);
 	waitid(P_PIDFD, (id_t)child->pidfd, &(siginfo_t){ 0 }, WEXITED);
 	km_close(&child->pidfd);
+}
+
+int km_spawn_reap(int pidfd)
+{
+	siginfo_t info = { 0 };
+
+	if (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0)
+		return -1;
+	return info.si_code == CLD_EXITED ? info.si_status << 8
+	                                  : info.si_status | (info.si_code == CLD_DUMPED) << 7;
 }
 
 /* 1, 0, or a negative errno. */

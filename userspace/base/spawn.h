@@ -23,6 +23,7 @@ struct km_spawn {
 	uint32_t uid, gid;
 	uint32_t groups[KM_GROUPS_MAX];
 	int group_count;    /* -1: stays who the caller is */
+	int program_fd;     /* what is executed, 0: argv[0] by its path */
 	int out_fd;         /* standard output and error; 0: the caller's standard error is both */
 	const char *notify; /* NOTIFY_SOCKET, NULL: none */
 };
@@ -60,6 +61,8 @@ int km_spawn(const struct km_spawn *s, struct km_spawned *ret);
 void km_spawn_go(const struct km_spawned *child);
 /* Instead of it: the child is gone at return, both descriptors closed. */
 void km_spawn_drop(struct km_spawned *child);
+/* The wait status of a child that ended, or -1 where it is not ours. */
+int km_spawn_reap(int pidfd);
 /* Kills who was cloned into the cgroup DIR and did not reach its execve(): it runs our own program,
  * and left alone would go on when its caller, who died, has been said to have done nothing. A
  * negative errno: somebody in there could not be looked at. */

@@ -179,22 +179,40 @@ static int read_all(struct walk *w, size_t max, struct km_buf *b)
 	return 0;
 }
 
+static int open_file(struct walk *w, int dir_fd)
+{
+	struct stat st;
+	int r;
+
+	if (!*w->name)
+		return refuse_errno(w, -ENOENT);
+	/* O_NONBLOCK: a FIFO must not hold us. */
+	r = walk_to(w, dir_fd, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+	if (r == 0 && fstat(w->fd, &st) < 0)
+		r = refuse_errno(w, -errno);
+	if (r == 0 && !S_ISREG(st.st_mode))
+		r = refuse(w, -EPERM, "is not a regular file", NULL);
+	return r;
+}
+
+int km_fs_open_trusted_file(const char *path, struct km_error *err)
+{
+	struct walk w = { .fd = -1, .name = path, .err = err };
+	int r = open_file(&w, AT_FDCWD);
+
+	if (r == 0)
+		return km_take_fd(&w.fd);
+	km_close(&w.fd);
+	return r;
+}
+
 int km_fs_read_trusted(int dir_fd, const char *name, size_t max, struct km_error *err,
                        struct km_buf **ret)
 {
 	struct walk w = { .fd = -1, .name = name, .err = err };
 	km_autofree(km_buf_freep) struct km_buf *b = NULL;
-	struct stat st;
-	int r;
+	int r = open_file(&w, dir_fd);
 
-	if (!*name)
-		return refuse_errno(&w, -ENOENT);
-	/* O_NONBLOCK: a FIFO must not hold us. */
-	r = walk_to(&w, dir_fd, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-	if (r == 0 && fstat(w.fd, &st) < 0)
-		r = refuse_errno(&w, -errno);
-	if (r == 0 && !S_ISREG(st.st_mode))
-		r = refuse(&w, -EPERM, "is not a regular file", NULL);
 	if (r == 0)
 		r = km_buf_new(max, &b);
 	if (r == 0)

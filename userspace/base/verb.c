@@ -2,11 +2,26 @@
 #include "base/verb.h"
 
 const char *const km_verb_names[KM_VERB_MAX + 1] = {
-	[KM_VERB_NONE] = "none",  [KM_START] = "start",        [KM_STOP] = "stop",
-	[KM_RESTART] = "restart", [KM_SEND_SIGNAL] = "signal", [KM_RAISE_LIMIT] = "raise_limit",
-	[KM_NOTIFY] = "notify",   [KM_THROTTLE] = "throttle",  [KM_RELEASE] = "release",
-	[KM_FREEZE] = "freeze",   [KM_THAW] = "thaw",          [KM_RENICE] = "renice",
+	[KM_VERB_NONE] = "none",
+	[KM_START] = "start",
+	[KM_STOP] = "stop",
+	[KM_RESTART] = "restart",
+	[KM_SEND_SIGNAL] = "signal",
+	[KM_RAISE_LIMIT] = "raise_limit",
+	[KM_NOTIFY] = "notify",
+	[KM_THROTTLE] = "throttle",
+	[KM_RELEASE] = "release",
+	[KM_FREEZE] = "freeze",
+	[KM_THAW] = "thaw",
+	[KM_RENICE] = "renice",
 	[KM_UNDO] = "undo",
+	[KM_RELOAD] = "reload",
+	[KM_KILL] = "kill",
+	[KM_CAPTURE] = "capture",
+	[KM_ROTATE] = "rotate",
+	[KM_TRUNCATE] = "truncate",
+	[KM_FREE_SPACE] = "free_space",
+	[KM_RUN] = "run",
 };
 
 /* The kernel's own bound of fs.nr_open on 64 bit, rounded down. */
@@ -38,6 +53,10 @@ const struct km_verb_use km_verb_uses[] = {
 	{ KM_RELEASE, "of", "io", false, NULL, KM_AMOUNT_NONE, 0, 0, 0 },
 	{ KM_FREEZE, NULL, NULL, false, NULL, KM_AMOUNT_NONE, 0, 0, MINUTES_NS },
 	{ KM_RENICE, NULL, NULL, false, "to", KM_AMOUNT_COUNT, 1, 19, 0 },
+	{ KM_ROTATE, "files", NULL, false, NULL, KM_AMOUNT_NONE, 0, 0, 0 },
+	{ KM_TRUNCATE, "files", NULL, false, NULL, KM_AMOUNT_NONE, 0, 0, 0 },
+	{ KM_FREE_SPACE, "files", NULL, false, NULL, KM_AMOUNT_NONE, 0, 0, 0 },
+	{ KM_RUN, "command", NULL, false, NULL, KM_AMOUNT_NONE, 0, 0, 0 },
 	{ KM_UNDO, NULL, NULL, false, NULL, KM_AMOUNT_COUNT, 1, INTENT_MAX, 0 },
 };
 const size_t km_verb_use_count = KM_ARRAY_SIZE(km_verb_uses);

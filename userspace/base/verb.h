@@ -20,7 +20,14 @@ enum km_verb {
 	KM_FREEZE = 9,      /* stops all of it, for a time */
 	KM_THAW = 10,       /* takes a freeze back */
 	KM_RENICE = 11,
-	KM_UNDO = 12, /* takes back what intent AMOUNT did; asked for by no rule's step */
+	KM_UNDO = 12,       /* takes back what intent AMOUNT did; asked for by no rule's step */
+	KM_RELOAD = 13,     /* its configuration, without an interruption */
+	KM_KILL = 14,       /* SIGKILL to all of its cgroup */
+	KM_CAPTURE = 15,    /* what its processes are at, into a file; changes nothing */
+	KM_ROTATE = 16,     /* named files: the old aside, an empty one in its place */
+	KM_TRUNCATE = 17,   /* named files, to nothing */
+	KM_FREE_SPACE = 18, /* removes named files that are old enough */
+	KM_RUN = 19,        /* a named program */
 	KM_VERB_MAX
 };
 
@@ -36,6 +43,13 @@ struct km_verb_args {
 	uint64_t amount;      /* in the unit of the row that takes it; 0: none */
 	uint64_t duration_ns; /* then it is taken back; 0: it stays */
 	char object[KM_OBJECT_MAX];
+};
+
+/* What an act set and what was there before: the undo of what can be taken back. In the action
+ * journal as it is. */
+struct km_undo {
+	uint64_t was[2];
+	uint64_t set[2];
 };
 
 /* Units of an amount. */
@@ -72,5 +86,10 @@ const struct km_verb_use *km_verb_use(enum km_verb verb, const char *object);
 bool km_verb_is_object(const char *name);
 /* NULL, or what is wrong with ARGS for VERB. */
 const char *km_verb_fault(enum km_verb verb, const struct km_verb_args *args);
+/* It is done to the host and not to a service: also where a rule is about a filesystem. */
+static inline bool km_verb_of_host(enum km_verb verb)
+{
+	return verb == KM_FREE_SPACE || verb == KM_RUN;
+}
 
 #endif

@@ -90,7 +90,7 @@ static bool unprotected(const struct km_move *m)
 		return true;
 	/* A filesystem, a device, an endpoint, the host: nothing that can be restarted. */
 	if (m->service && km_service_entity(m->service) != KM_ENTITY_SERVICE)
-		return false;
+		return km_verb_of_host(verb);
 	if (!m->d->policy)
 		return true;
 	p = unpaused_policy(m);

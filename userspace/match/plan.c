@@ -33,6 +33,8 @@ static const struct km_json_field step_fields[] = {
 	ARGUMENT("limit"),
 	ARGUMENT("to"),
 	ARGUMENT("of"),
+	ARGUMENT("files"),
+	ARGUMENT("command"),
 	ARGUMENT("for"),
 	{ 0 }
 };

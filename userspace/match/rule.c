@@ -41,8 +41,12 @@ static const struct km_json_field top_fields[] = {
 
 bool km_verb_disrupts(enum km_verb verb)
 {
-	return verb != KM_VERB_NONE && verb != KM_START && verb != KM_NOTIFY &&
-	       verb != KM_RELEASE && verb != KM_THAW && verb != KM_UNDO;
+	static const bool harmless[KM_VERB_MAX] = {
+		[KM_VERB_NONE] = true, [KM_START] = true, [KM_NOTIFY] = true,  [KM_RELEASE] = true,
+		[KM_THAW] = true,      [KM_UNDO] = true,  [KM_CAPTURE] = true,
+	};
+
+	return !harmless[verb];
 }
 
 int km_compile_references(struct km_compile *c, const cJSON *node)

@@ -18,12 +18,6 @@ struct km_target {
 	bool v2;       /* which is cgroup v2 */
 };
 
-/* In the action journal as it is. */
-struct km_undo {
-	uint64_t was[2]; /* before */
-	uint64_t set[2]; /* by us */
-};
-
 static inline void km_target_close(struct km_target *t)
 {
 	km_close(&t->pidfd);
@@ -67,6 +61,8 @@ int km_effect_undo(const struct km_effect *e, const struct km_target *t, const s
 
 /* What cannot be taken back. */
 int km_effect_signal(const struct km_target *t, int signal);
+/* SIGKILL to all in and below the cgroup DIR; how many were there. kill.c. */
+int km_effect_kill(int dir);
 
 /* The tables by family: rows end with a verb of KM_VERB_NONE. */
 extern const struct km_effect km_effects_process[]; /* process.c */

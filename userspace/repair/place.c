@@ -16,7 +16,7 @@
 
 const char *km_place_fault(int error)
 {
-	return error == -EOPNOTSUPP ? "this host cannot do that"
+	return error == -EOPNOTSUPP ? "nothing here can do that"
 	       : error == -ENOTUNIQ ? "it shares its cgroup with others"
 	                            : "not that process, or not the service's";
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "act/journal.h"
+#include "base/journal.h"
 
 struct reader {
 	void (*cb)(void *userdata, const struct km_journal_record *r);

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "act/journal.h"
+#include "base/journal.h"
 #include "lib/spawn.h"
 
 #define FIRST "journal-00000001"

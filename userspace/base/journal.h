@@ -5,8 +5,7 @@
 #define KM_JOURNAL_H
 
 #include "base/chain.h"
-#include "collect/raw.h"
-#include "repair/effect.h"
+#include "base/verb.h"
 
 #define KM_JOURNAL_RECORD_SIZE     KM_CHAIN_RECORD_SIZE
 #define KM_JOURNAL_SEGMENT_RECORDS KM_CHAIN_SEGMENT_RECORDS
@@ -31,8 +30,9 @@ struct km_journal_record {
 	uint8_t boot_id[16]; /* boot times compare only within one boot */
 	uint64_t intent_id;  /* OPEN: the highest so far */
 	int32_t error;
-	uint32_t
-		state; /* enum km_outcome_state; of an intent: 1 if it counts against the budgets */
+	/* enum km_outcome_state of collect/raw.h; of an intent: 1 if it counts against the
+	 * budgets. */
+	uint32_t state;
 	uint64_t cgroup_id;
 	uint64_t start_ns;
 	uint64_t amount;

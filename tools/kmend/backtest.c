@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kmend rule backtest RULES --trace FILE... | --since TIME: recorded history through rules, guardrails and
- * budgets. */
+/* kmend rule backtest RULES --trace FILE... or --since TIME: recorded history through rules,
+ * guardrails and budgets. */
 #include "backtest.h"
 
 #include <time.h>

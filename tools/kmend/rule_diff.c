@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* kmend rule diff OLD NEW --trace FILE...|--since TIME: what a change of rules changes in what is done. */
+/* kmend rule diff OLD NEW --trace FILE... or --since TIME: what a change of rules changes in what
+ * is done. */
 #include "backtest.h"
 #include "base/text.h"
 #include "review/diff.h"

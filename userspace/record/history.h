@@ -71,8 +71,8 @@ int km_history_incident(struct km_history *h, uint64_t incident_id, struct km_js
 /* The newest samples of one series, oldest first: [[realtime_ms, level], ...]. */
 int km_history_samples(struct km_history *h, uint64_t service_id, enum km_resource r,
                        uint64_t limit, struct km_json_writer *w);
-/* Of each rule, or of RULE: how often it said what, what verification said of its acts, when it last
- * spoke, and the mean times from the incident's begin to its act, and from there to "helped". */
+/* Of each rule, or of RULE: how often it said what, what verification said of its acts, when it
+ * last spoke, and the mean times from the incident's begin to its act and on to "helped". */
 int km_history_rules(struct km_history *h, const char *rule, struct km_json_writer *w);
 /* By which guards RULE was refused, and how often: [{guard, count}, ...], most often first. */
 int km_history_refusals(struct km_history *h, const char *rule, struct km_json_writer *w);

@@ -13,6 +13,7 @@
 
 #include "base/fs.h"
 #include "base/text.h"
+#include "collect/cgroup.h"
 #include "lib/spawn.h"
 
 #define BENCH_READY_MS 20000
@@ -196,6 +197,26 @@ static inline void bench_need_world(void)
 {
 	if (geteuid() != 0 || getenv("KMEND_BENCH") == NULL)
 		bench_die("start me by make bench, as root");
+}
+
+/* A cgroup of its own, which this process enters: its id. */
+static inline uint64_t bench_enter_group(void)
+{
+	struct km_cgroup_mounts m;
+	char path[KM_PATH_MAX + 16], file[KM_PATH_MAX + 32];
+	struct stat st;
+	int fd;
+
+	km_cgroup_mounts_read(&m);
+	snprintf(path, sizeof(path), "%s/bench", m.unified);
+	snprintf(file, sizeof(file), "%s/bench/cgroup.procs", m.unified);
+	if (mkdir(path, 0755) < 0 || stat(path, &st) < 0)
+		bench_die("%s: %s", path, strerror(errno));
+	fd = open(file, O_WRONLY | O_CLOEXEC);
+	if (write(fd, "0", 1) != 1)
+		bench_die("%s: %s", file, strerror(errno));
+	close(fd);
+	return st.st_ino;
 }
 
 #endif

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # make bench: what kmend costs, against doing without it, on this machine now.
-# BENCH_ROUNDS: of each pair. BENCH_IDLE: seconds. RESTART_ROUNDS: kills.
+# BENCH_ROUNDS: of each pair and hook. BENCH_IDLE: seconds. BENCH_EXITS: ends. RESTART_ROUNDS: kills.
 
 BENCH_ROUNDS   ?= 11
 BENCH_IDLE     ?= 60
+BENCH_EXITS    ?= 2000
 RESTART_ROUNDS ?= 200
 BENCHES        := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/*.c))
 
@@ -15,6 +16,9 @@ bench-build:
 ## bench: cost for others (paired runs beside an A/A row), idle, restart, series, rules (root)
 bench: bench-build
 	$(Q)tests/bench/run $(O) pairs $(BENCH_ROUNDS)
+	$(Q)tests/bench/run $(O) hooks $(BENCH_ROUNDS)
+	$(Q)tests/bench/run $(O) exits $(BENCH_EXITS)
+	$(Q)tests/bench/run $(O) exits $(BENCH_EXITS) 4
 	$(Q)tests/bench/run $(O) idle $(BENCH_IDLE)
 	$(Q)tests/bench/run $(O) idle $(BENCH_IDLE) 1000 1
 	$(Q)tests/bench/run $(O) restart $(RESTART_ROUNDS)

@@ -5,10 +5,15 @@
  *   fork     fork, exec and wait for a program that does nothing
  *   pipe     a byte to another process on the same CPU and back
  *   getppid  the cheapest system call
+ *   read     a byte of /dev/zero
+ *   connect  to itself over the loopback device, and closed
  *   nothing  exit */
+#include <arpa/inet.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -78,6 +83,45 @@ static int ping_pong(uint64_t count)
 	return pid > 0 && waitpid(pid, &status, 0) == pid && !status && !count ? 0 : -1;
 }
 
+static int read_zero(uint64_t count)
+{
+	int fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	char c;
+
+	while (count && read(fd, &c, 1) == 1)
+		count--;
+	return count ? -1 : 0;
+}
+
+/* Reset at its end: no port is held by it afterwards. */
+static int connect_once(int listener, const struct sockaddr_in *a)
+{
+	const struct linger at_once = { 1, 0 };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), peer;
+
+	if (connect(fd, (const void *)a, sizeof(*a)) < 0)
+		return -1;
+	peer = accept(listener, NULL, NULL);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	close(fd);
+	close(peer);
+	return peer < 0 ? -1 : 0;
+}
+
+static int connect_often(uint64_t count)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), r = 0;
+	socklen_t len = sizeof(a);
+
+	if (bind(listener, (void *)&a, sizeof(a)) < 0 || listen(listener, 16) < 0 ||
+	    getsockname(listener, (void *)&a, &len) < 0)
+		return -1;
+	for (; count && r == 0; count--)
+		r = connect_once(listener, &a);
+	return r;
+}
+
 static int work(char *self, const char *what, uint64_t count)
 {
 	int r = 0;
@@ -89,6 +133,10 @@ static int work(char *self, const char *what, uint64_t count)
 			r = fork_exec(self);
 		return r;
 	}
+	if (strcmp(what, "read") == 0)
+		return read_zero(count);
+	if (strcmp(what, "connect") == 0)
+		return connect_often(count);
 	if (strcmp(what, "getppid") != 0)
 		return -1;
 	for (; count; count--)
@@ -103,7 +151,7 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "nothing") == 0)
 		return 0;
 	if (argc != 3 || work(argv[0], argv[1], strtoull(argv[2], NULL, 10)) < 0) {
-		fputs("usage: load fork|pipe|getppid|nothing COUNT\n", stderr);
+		fputs("usage: load fork|pipe|getppid|read|connect|nothing COUNT\n", stderr);
 		return 2;
 	}
 	printf("%lu %lu\n", clock_ns(CLOCK_PROCESS_CPUTIME_ID) + children_ns(),

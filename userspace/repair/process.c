@@ -80,23 +80,29 @@ static int renice_once(const struct km_target *t, int nice)
 {
 	char path[32];
 	struct dirent *e;
-	int changed = 0;
+	int changed = 0, r = 0;
 	DIR *d;
 
 	snprintf(path, sizeof(path), "/proc/%u/task", t->tgid);
 	d = opendir(path);
 	if (!d)
 		return -errno;
-	while ((e = readdir(d))) {
+	while (r == 0 && (errno = 0, e = readdir(d))) {
 		const char *p = e->d_name;
 		uint64_t tid;
 
 		if (km_text_u64(&p, &tid) < 0 || getpriority(PRIO_PROCESS, (id_t)tid) == nice)
 			continue;
-		changed += setpriority(PRIO_PROCESS, (id_t)tid, nice) == 0;
+		if (setpriority(PRIO_PROCESS, (id_t)tid, nice) == 0)
+			changed++;
+		else if (errno != ESRCH)
+			r = -errno;
 	}
+	/* A list that was not read to its end must not look as if nobody were left. */
+	if (r == 0)
+		r = -errno;
 	closedir(d);
-	return changed;
+	return r < 0 ? r : changed;
 }
 
 static int write_nice(const struct km_target *t, const uint64_t v[2])

@@ -242,6 +242,51 @@ static void without_room_to_remember_an_act_there_is_none(void **state)
 	expect_no(t, KM_GUARD_BUDGET_SERVICE);
 }
 
+#define FLAPS 1000
+
+/* All acts of the moment are done; the time of each of service 0 into ACTS. */
+static void do_all(struct world *t, uint64_t *acts, unsigned int *n)
+{
+	const struct km_decision *d;
+
+	while ((d = km_decide_next(t->decide))) {
+		uint64_t id = d->id;
+
+		if (d->answer != KM_ANSWER_ACT || d->service_id != t->service[0]->id)
+			continue;
+		assert_in_range(*n, 0, FLAPS - 1);
+		acts[(*n)++] = t->w.now_ns;
+		comes_up(t, 0);
+		assert_int_equal(outcome(t, id, KM_OUT_DONE), 0);
+	}
+}
+
+static void a_thousand_flaps_stay_within_the_budget_and_cost_nobody_else(void **state)
+{
+	static uint64_t acts[FLAPS];
+	struct world *t = *state;
+	unsigned int n = 0;
+	uint32_t chance = 1;
+
+	world_policy(t, "{\"version\":1,\"verbs\":[\"start\",\"restart\"],\"services\":[\"app-*\"],"
+	                "\"budget\":{\"service\":{\"count\":5,\"per\":\"10m\"},"
+	                "\"host\":{\"count\":1000,\"per\":\"10m\"}}}");
+	start_rule(t)->guard.backoff_base_ns = 0;
+	for (unsigned int i = 0; i < FLAPS; i++) {
+		chance = chance * 1664525 + 1013904223;
+		wait_ns(t, (chance >> 16) % 20 * SECOND + 1);
+		if (t->service[0]->state == KM_SERVICE_UP)
+			assert_int_equal(dies(t, 0), 0);
+		assert_int_equal(tick(t), 0);
+		do_all(t, acts, &n);
+	}
+	assert_in_range(n, 5, FLAPS);
+	for (unsigned int i = 5; i < n; i++)
+		assert_true(acts[i] - acts[i - 5] >= 10 * MINUTE);
+	for (unsigned int i = 0; i < 5; i++)
+		repair_once(t, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -249,6 +294,7 @@ int main(void)
 		cmocka_unit_test(decisions_of_all_interleavings_stay_within_the_rules_budget),
 		world_test(a_services_budget_leaves_another_services_alone),
 		world_test(the_hosts_budget_is_one_for_all_services),
+		world_test(a_thousand_flaps_stay_within_the_budget_and_cost_nobody_else),
 		world_test(a_budget_of_nothing_allows_nothing),
 		world_test(a_budget_past_what_is_kept_is_held_to_what_is_kept),
 		world_test(a_repair_that_has_spent_its_budget_goes_to_its_otherwise),

@@ -106,7 +106,7 @@ class Batch:
         await asyncio.sleep(rng.uniform(args.quiet, 1.5 * args.quiet))
         if fault.kind in GRADUAL:
             longest_s = args.seconds - 1.5 * args.quiet - 10
-            lead_s = rng.uniform(min(60, 0.6 * longest_s), longest_s)
+            lead_s = rng.uniform(min(60, 0.85 * longest_s), longest_s)
             await self.meet(service, fault, lead_s, 1.5 * lead_s)
             return
         while now_s() + SUDDEN_S[fault.kind] + 15 < self.end_s:

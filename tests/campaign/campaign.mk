@@ -31,8 +31,8 @@ campaign: $(CAMPAIGN_FOR)
 campaign-short: $(CAMPAIGN_FOR)
 	$(Q)tools/packaging/deps --campaign
 	$(Q)rm -rf $(CAMPAIGN_DIR)/short
-	$(Q)$(CAMPAIGN_RUN) --to $(CAMPAIGN_DIR)/short --batches 1 --services 12 --seconds 60 \
-		--quiet 10 --noise 2
+	$(Q)$(CAMPAIGN_RUN) --to $(CAMPAIGN_DIR)/short --batches 1 --services 12 --seconds 70 \
+		--quiet 5 --noise 2
 	$(Q)tests/campaign/score.py --out $(O) $(CAMPAIGN_DIR)/short
 
 ## campaign-score: the recordings of the last campaign once more, with the predictors of today

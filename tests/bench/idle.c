@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* idle O SECONDS [SERVICES [PROCESSES]]: what kmendd itself costs on a quiet host: CPU and memory of
- * all its processes with 100 services of 10 processes each, or so many, sampled at 1 Hz. */
+/* idle O SECONDS [SERVICES [PROCESSES]]: what kmendd itself costs on a quiet host: CPU and memory
+ * of all its processes with 100 services of 10 processes each, or so many, sampled at 1 Hz. */
 #include <dirent.h>
 #include <signal.h>
 #include <sys/prctl.h>

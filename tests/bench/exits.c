@@ -98,7 +98,7 @@ int main(int argc, char **argv)
 {
 	static double ring[ROUNDS_MAX], pidfd[ROUNDS_MAX];
 	size_t rounds = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
-	int hogs = argc > 3 ? atoi(argv[3]) : 0;
+	int hogs = argc > 3 ? (int)strtol(argv[3], NULL, 10) : 0;
 	struct shared *s =
 		mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	double r, p;

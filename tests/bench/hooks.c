@@ -36,7 +36,8 @@ static int ignore(void *userdata, const void *raw, size_t len)
 static int empty(const char *hook)
 {
 	const struct bpf_insn insns[] = { { .code = 0xb7 }, { .code = 0x95 } }; /* r0 = 0; exit */
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_RAW_TP);
+	struct bpf_prog_load_opts opts = { .sz = sizeof(opts),
+		                           .expected_attach_type = BPF_TRACE_RAW_TP };
 	int id = libbpf_find_vmlinux_btf_id(hook, BPF_TRACE_RAW_TP);
 
 	opts.attach_btf_id = id < 0 ? 0 : (uint32_t)id;

@@ -144,13 +144,13 @@ static int leave(void **state)
 	return 0;
 }
 
-/* The service: CHILDREN that end at once; each was noted before it can be told. PAUSE_MS between two
+/* The service: CHILDREN that end at once; each is noted. PAUSE_MS between two
  * of them keeps what comes while nobody reads within the ring. */
 static void serve(struct flood *f, size_t children, int pause_ms)
 {
 	group_enter(&f->watched);
 	for (size_t i = 0; i < children; i++) {
-		pid_t pid = vfork();
+		pid_t pid = fork();
 
 		if (pid == 0)
 			_exit(0);
@@ -182,7 +182,7 @@ static void execute(const struct flood *f)
 
 	join_flood(f);
 	for (;;) {
-		pid_t pid = vfork();
+		pid_t pid = fork();
 
 		if (pid == 0) {
 			execv("/bin/true", argv);
@@ -248,7 +248,7 @@ static void end(const struct flood *f, uint32_t pid)
 			    km_fs_read_small(AT_FDCWD, path, text, sizeof(text)) <= 0)
 				continue;
 			for (char *p = strtok(text, "\n"); p; p = strtok(NULL, "\n"), any = true)
-				kill(atoi(p), SIGKILL);
+				kill((pid_t)strtol(p, NULL, 10), SIGKILL);
 		}
 		waitpid((pid_t)pid, NULL, WNOHANG);
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Packets that were not delivered, by why. The kernel numbers its reasons anew in each version: what
- * a number means is read from its type information. */
+/* Packets that were not delivered, by why. The kernel numbers its reasons anew in each version:
+ * what a number means is read from its type information. */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>

@@ -195,7 +195,7 @@ struct kmend_listed {
 	struct kmend_hdr hdr;
 	__u32 processes; /* thread groups, kernel threads left out */
 	__u32 zombies;
-	__u32 partial; /* 1: who did not run since the pass before is not listed, and is unchanged */
+	__u32 partial; /* 1: who did not run since the pass before is not listed: unchanged */
 	__u32 pad;
 };
 _Static_assert(sizeof(struct kmend_listed) == KMEND_HDR_SIZE + 16, "kmend_listed is an ABI");

@@ -298,6 +298,9 @@ static int done(struct km_move *m)
 	}
 	if (r->concluded || r->last.verb == KM_NOTIFY)
 		return notified(m);
+	/* Neither is meant to help by itself: what comes behind it is. */
+	if (r->last.verb == KM_CAPTURE || r->last.verb == KM_ROTATE)
+		return next_rung(m);
 	r->state = KM_R_VERIFYING;
 	r->due_ns = m->w->now_ns + KM_VERDICT_NS + (m->rule ? m->rule->verify.within_ns : 0);
 	km_storm_wake(m);

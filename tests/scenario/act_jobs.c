@@ -174,8 +174,8 @@ static void not_more_is_removed_at_once_than_was_reviewed(void **state)
 	static char path[] = ROOT "/0.o";
 
 	(void)state;
-	for (char c = '0'; c < '8'; c++) {
-		path[sizeof(ROOT)] = c;
+	for (int i = 0; i < 8; i++) {
+		path[sizeof(ROOT)] = (char)('0' + i);
 		put_old(path);
 	}
 	assert_int_equal(do_to(KM_FREE_SPACE, "old"), KM_OUT_DONE);

@@ -158,6 +158,8 @@ def uses():
         low, high, longest = (constant(cell) for cell in cells[6:9])
         kind = {"KM_AMOUNT_COUNT": count, "KM_AMOUNT_BYTES": in_bytes,
                 "KM_AMOUNT_BYTES_RATE": in_bytes_a_second, "KM_AMOUNT_SHARE": in_share}.get(cells[5])
+        if cells[5] == "KM_AMOUNT_WORD":
+            kind = one_of("km_verb_words")
         yield {"verb": by_enum[cells[0]], "key": key, "object": name, "implied": cells[3] == "true",
                "amount": amount_key and (amount_key, kind(low, high)),
                "for": longest and duration(S, longest)}
@@ -193,6 +195,11 @@ def once(use):
     named = has(use["key"], use["object"])
     return {"allOf": [has("do", use["verb"]), {"anyOf": [named, {"not": {"required": [use["key"]]}}]}
                       if use["implied"] else named]}
+
+
+def one_of(table):
+    """One of the words of a table; which number each has is the loader's."""
+    return lambda low, high: enum(words(table, "base/verb.c"))
 
 
 def in_bytes(low, high):
@@ -358,6 +365,7 @@ verify = {"oneOf": [
             "up_for": duration(10**6, DAY),
             "forecast_gone": {"const": True},
             "healthy": {"const": True},
+            "endpoint_answers": {"const": True},
             "no_end": {"const": True},
             "below": obj({"resource": ref("resource"), "share": {"allOf": [SHARE, {"not": ZERO}]}},
                          ["resource", "share"]),

@@ -260,6 +260,13 @@ static int make_children(struct km_actor *a)
 	return 0;
 }
 
+static void say_endpoint(void *userdata, const struct km_raw_endpoint *e)
+{
+	struct km_act_endpoint m = { { KM_ACT_ENDPOINT, KM_ACT_VERSION, sizeof(m) }, *e };
+
+	km_actor_send(userdata, &m, sizeof(m));
+}
+
 int km_actor_new(const struct km_actor_opts *opts, struct km_actor **ret)
 {
 	km_autofree(km_actor_freep) struct km_actor *a = calloc(1, sizeof(*a));
@@ -281,6 +288,8 @@ int km_actor_new(const struct km_actor_opts *opts, struct km_actor **ret)
 	if (r == 0)
 		r = km_loop_add(opts->loop, opts->engine_sock, EPOLLIN, on_engine, a);
 	if (r == 0)
+		r = km_failovers_new(opts->config, opts->pin_dir, say_endpoint, a, &a->failovers);
+	if (r == 0)
 		r = km_recover(a);
 	if (r == 0)
 		*ret = km_take(a);
@@ -294,6 +303,7 @@ struct km_actor *km_actor_free(struct km_actor *a)
 	for (struct km_act *act = a->act; act < a->act + KM_ACTS_MAX; act++)
 		release(act);
 	km_manager_free(a->manager);
+	km_failovers_free(a->failovers);
 	for (size_t i = 0; i < a->child_count; i++)
 		km_command_free(&a->child[i]);
 	free(a->child);

@@ -19,6 +19,7 @@ struct km_actor_opts {
 				    absolute */
 	const char *memory_root; /* v1 memory controller directory, NULL on pure v2 */
 	const char *pause_file;  /* while it is there nothing is done, whoever asks; NULL: none */
+	const char *pin_dir;     /* on a bpffs, NULL: no failover can outlive the actor */
 	const char *notify_path; /* of commands with a watchdog, NULL: none */
 	const char *pids_root;   /* v1 pids controller directory, NULL on pure v2 */
 	const char *cpu_root;    /* v1 cpu controller directory, NULL on pure v2 */

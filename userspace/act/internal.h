@@ -18,6 +18,7 @@
 #include "base/cgroup.h"
 #include "base/identity.h"
 #include "base/spawn.h"
+#include "repair/failover.h"
 #include "repair/lent.h"
 #include "repair/manager.h"
 #include "repair/place.h"
@@ -109,6 +110,7 @@ struct km_actor {
 	struct km_child *child;
 	size_t child_count;
 	struct km_lents lents;
+	struct km_failovers *failovers;
 	struct km_buf *queue; /* messages that the engine did not take yet */
 	int timer_fd;
 	bool recovered; /* all that was open is said or being asked for */
@@ -155,7 +157,18 @@ extern const struct km_act_verb km_act_verbs[KM_VERB_MAX];
 int km_act_process(struct km_act *act, int *ret_pidfd);
 
 /* Which service it is, as repair/ wants it. */
-struct km_place km_act_place(const struct km_act *act);
+static inline struct km_place km_act_place(const struct km_act *act)
+{
+	return (struct km_place){ .def = act->def,
+		                  .unit = act->unit,
+		                  .command_dir = act->child ? act->child->spawn.cgroup_dir : -1 };
+}
+
+static inline struct km_failover_request km_act_failover(const struct km_act *act)
+{
+	return (struct km_failover_request){ (enum km_verb)act->rec.verb, act->rec.amount,
+		                             act->rec.object, km_act_place(act), act->rec.tgid };
+}
 
 /* job.c: the begin function, and the deadline. */
 void km_job_act(struct km_act *act);

@@ -15,7 +15,11 @@ enum km_act_type {
 			     waitpid) */
 	KM_ACT_READY =
 		4, /* actor to engine: recovery is over, all adopted and absent ones were said */
-	KM_ACT_ALIVE = 5, /* engine to actor, each second: the watchdog's food */
+	KM_ACT_ALIVE = 5,    /* engine to actor, each second: the watchdog's food */
+	KM_ACT_ENDPOINT = 6, /* actor to engine: km_act_endpoint, where connections go now */
+	KM_ACT_FOLLOW = 7, /* engine to actor: km_act_request, whose service was started anew: what
+			      was done to its endpoints goes with it. Not journalled: it goes on
+			      with an intent that was */
 	KM_ACT_TYPE_MAX
 };
 
@@ -45,6 +49,11 @@ struct km_act_outcome {
 struct km_act_child {
 	struct km_message_hdr hdr;
 	struct km_raw_process process; /* source KM_FROM_EXIT_WATCH */
+};
+
+struct km_act_endpoint {
+	struct km_message_hdr hdr;
+	struct km_raw_endpoint endpoint; /* goes into the pipeline as it is */
 };
 
 struct km_act_plain { /* READY, ALIVE */

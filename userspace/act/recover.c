@@ -132,6 +132,9 @@ static void recover_intent(struct km_recovery *v, const struct km_journal_record
 		judge_command(act);
 	else if (act->rec.verb == KM_NOTIFY)
 		km_act_finish(act, KM_OUT_DONE, 0, NULL);
+	else if (act->rec.verb == KM_FAIL_OVER || act->rec.verb == KM_FAIL_BACK)
+		km_act_finish(act, km_failover_look(v->actor->failovers, km_act_failover(act)), 0,
+		              "as found");
 	else if (km_act_verbs[act->rec.verb].process == km_lend_begin ||
 	         km_act_verbs[act->rec.verb].process == km_lend_return)
 		km_lend_judge(act);

@@ -182,6 +182,10 @@ void km_request_receive(struct km_actor *a, const void *msg, size_t size, bool s
 	if (known && h->type == KM_ACT_ALIVE && size == sizeof(struct km_act_plain)) {
 		a->engine_seen_ns = km_now_ns();
 		a->stats_wanted = ((const struct km_act_plain *)msg)->stats == 1;
+	} else if (known && h->type == KM_ACT_FOLLOW && size == sizeof(struct km_act_request) &&
+	           take_over(&act, msg)) {
+		km_act_find(&act);
+		km_failover_follow(a->failovers, km_act_failover(&act));
 	} else if (!known || h->type != KM_ACT_REQUEST || size != sizeof(struct km_act_request)) {
 		refuse(&act, -EBADMSG, "not a request of this version");
 	} else if (!take_over(&act, msg)) {

@@ -2,29 +2,15 @@
 /* The closed list of what can be done, one row a verb, and those that are done in one step. */
 #include "act/internal.h"
 
-struct km_place km_act_place(const struct km_act *act)
-{
-	return (struct km_place){ .def = act->def,
-		                  .unit = act->unit,
-		                  .command_dir = act->child ? act->child->spawn.cgroup_dir : -1 };
-}
-
 int km_act_process(struct km_act *act, int *ret_pidfd)
 {
 	const struct km_place place = km_act_place(act);
-	km_autoclose int fd = -1;
-	int r;
 
 	if (act->child && !act->rec.tgid) {
 		act->rec.tgid = act->child->tgid;
 		act->rec.start_ns = act->child->start_ns;
 	}
-	r = act->rec.tgid ? km_identity_open(act->rec.tgid, act->rec.start_ns, &fd) : -ESRCH;
-	if (r == 0 && !km_place_has(&place, act->rec.tgid))
-		r = -EPERM;
-	if (r == 0)
-		*ret_pidfd = km_take_fd(&fd);
-	return r;
+	return km_place_process(&place, act->rec.tgid, act->rec.start_ns, ret_pidfd);
 }
 
 static void notify(struct km_act *act)
@@ -33,29 +19,28 @@ static void notify(struct km_act *act)
 		km_act_finish(act, KM_OUT_DONE, 0, NULL);
 }
 
-/* A signal, or SIGKILL to a whole cgroup. The pidfd and the directory are held before the intent is
- * written: what is acted on is what was checked. */
+/* Pidfd and directory are held before the intent: what is acted on is what was checked. */
 static void strike(struct km_act *act)
 {
 	const struct km_place place = km_act_place(act);
 	km_autofree(km_target_close) struct km_target t = { .pidfd = -1, .dir = -1 };
 	int r = km_act_process(act, &t.pidfd);
-	char detail[64];
+	char detail[160];
 
 	if (act->rec.verb == KM_RELOAD) /* of a command, by what its definition says */
 		act->rec.signal = act->def->reload_signal;
 	if (r == 0 && act->rec.verb == KM_KILL)
 		r = km_place_open(&place, "", act->rec.tgid, &t.dir, &t.v2);
-	else if (r == 0 && !act->rec.signal)
+	else if (r == 0 && act->rec.verb < KM_FAIL_OVER && !act->rec.signal)
 		r = -EOPNOTSUPP;
 	if (r < 0) {
 		km_act_finish(act, KM_OUT_REFUSED, r, km_place_fault(r));
 	} else if (km_act_intend(act) == 0) {
-		r = t.dir >= 0 ? km_effect_kill(t.dir) : km_effect_signal(&t, act->rec.signal);
-		snprintf(detail, sizeof(detail),
-		         t.dir >= 0 ? "SIGKILL to %d processes" : "signal %d",
-		         t.dir >= 0 ? r : act->rec.signal);
-		km_act_finish(act, r < 0 ? KM_OUT_FAILED : KM_OUT_DONE, r < 0 ? r : 0, detail);
+		r = act->rec.verb >= KM_FAIL_OVER
+		            ? km_failover_do(act->actor->failovers, km_act_failover(act), detail,
+		                             sizeof(detail))
+		            : km_effect_strike(&t, act->rec.signal, detail, sizeof(detail));
+		km_act_finish(act, r < 0 ? KM_OUT_FAILED : KM_OUT_DONE, r, detail);
 	}
 }
 
@@ -79,4 +64,6 @@ const struct km_act_verb km_act_verbs[KM_VERB_MAX] = {
 	[KM_TRUNCATE] = { true, .job = km_job_act },
 	[KM_FREE_SPACE] = { true, .job = km_job_act },
 	[KM_RUN] = { true, .job = km_job_act },
+	[KM_FAIL_OVER] = { true, .process = strike },
+	[KM_FAIL_BACK] = { false, .process = strike },
 };

@@ -179,6 +179,7 @@ struct km_place_state {
 	uint64_t failed_ns; /* newest one that failed, since then; 0: none */
 	uint64_t doubt_ns; /* the kernel saw something that a check should look at; 0: not lately */
 	uint64_t usual_ns; /* how long its check takes usually */
+	uint64_t took_ns;  /* ... and took last; 0: it has none, or was not answered */
 	uint32_t health;   /* enum km_place_health */
 	uint32_t failures; /* since good_ns */
 	uint32_t looks;    /* in usual_ns */

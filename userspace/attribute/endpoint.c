@@ -22,11 +22,15 @@
 /* Slow: so many times the usual time, and a time that somebody may notice; in so many looks one
  * after another. */
 #define SLOW_TIMES  10
-#define SLOW_NS     (10 * KM_NS_PER_MS)
+#define SLOW_NS     (20 * KM_NS_PER_MS)
 #define SLOW_STREAK 3
-/* Looks that make a usual time, and how far back it reaches later. */
+/* ... and while the other places answer so many times faster, if they are looked at. */
+#define OTHERS 4
+/* Looks that make a usual time: the least of the first ones, which come while things start. Later it
+ * falls quickly and rises slowly: what is usual is what it takes when nothing is in the way. */
 #define USUAL_LOOKS 8
-#define USUAL_FADES 16
+#define USUAL_FALLS 4
+#define USUAL_RISES 32
 
 const char *const km_place_health_names[KM_PLACE_MAX + 1] = {
 	[KM_PLACE_UNKNOWN] = "unknown",
@@ -185,17 +189,28 @@ void km_endpoint_connects(struct km_attribute *a, const struct km_signal *s, str
 	}
 }
 
+/* Where others take about as long, it is the host that is slow, or who looks. */
+static bool stands_out(const struct km_endpoint_state *e, const struct km_place_state *p,
+                       uint64_t ns)
+{
+	for (size_t i = 0; i < KM_ARRAY_SIZE(e->place); i++)
+		if (&e->place[i] != p && e->place[i].took_ns && e->place[i].took_ns > ns / OTHERS)
+			return false;
+	return true;
+}
+
 /* How long a check took that was answered, beside how long it usually does. */
-static void take_latency(struct km_place_state *p, uint64_t ns)
+static void take_latency(const struct km_endpoint_state *e, struct km_place_state *p, uint64_t ns)
 {
 	uint64_t bound = SLOW_TIMES * p->usual_ns > SLOW_NS ? SLOW_TIMES * p->usual_ns : SLOW_NS;
-	bool slow = p->looks == USUAL_LOOKS && ns > bound;
-	int64_t off = (int64_t)ns - (int64_t)p->usual_ns;
+	bool slow = p->looks == USUAL_LOOKS && ns > bound && stands_out(e, p, ns);
 
-	if (p->looks < USUAL_LOOKS)
-		p->usual_ns = (uint64_t)((int64_t)p->usual_ns + off / (int64_t)++p->looks);
-	else if (!slow && !p->slow)
-		p->usual_ns = (uint64_t)((int64_t)p->usual_ns + off / USUAL_FADES);
+	if (p->looks < USUAL_LOOKS && !p->looks++)
+		p->usual_ns = ns;
+	else if (ns < p->usual_ns)
+		p->usual_ns -= (p->usual_ns - ns) / (p->looks < USUAL_LOOKS ? 1 : USUAL_FALLS);
+	else if (p->looks == USUAL_LOOKS && ns <= bound && !p->slow)
+		p->usual_ns += (ns - p->usual_ns) / USUAL_RISES;
 	p->streak = slow == (p->slow != 0) ? 0 : p->streak + 1;
 	if (p->streak < SLOW_STREAK)
 		return;
@@ -216,8 +231,9 @@ enum km_event km_endpoint_checked(struct km_attribute *a, struct km_service *s,
 		for (uint32_t k = 0; e && k < d->places; k++) {
 			if (strcmp(d->place[k].check, name) != 0)
 				continue;
+			e->place[k].took_ns = check->health == KM_HEALTHY ? check->latency_ns : 0;
 			if (check->health == KM_HEALTHY)
-				take_latency(&e->place[k], check->latency_ns);
+				take_latency(e, &e->place[k], check->latency_ns);
 			if (settle(a, e, &d->place[k], &e->place[k], check->t_ns))
 				event = KM_EV_ENDPOINT;
 		}

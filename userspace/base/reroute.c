@@ -152,6 +152,16 @@ int km_reroute_get(const struct km_reroute *r, const struct kmend_address *from,
 	return 0;
 }
 
+uint64_t km_reroute_cgroup(const struct km_reroute *r)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(bpf_link__fd(r->link[0]), &info, &len) < 0
+	               ? 0
+	               : info.cgroup.cgroup_id;
+}
+
 int km_reroute_count(const struct km_reroute *r)
 {
 	struct kmend_address at, *from = NULL;

@@ -33,6 +33,8 @@ int km_reroute_set(struct km_reroute *r, const struct kmend_address *from,
 /* -ENOENT: no such route. */
 int km_reroute_get(const struct km_reroute *r, const struct kmend_address *from,
                    struct kmend_route *ret);
+/* The cgroup that it is attached to; 0: that is gone. */
+uint64_t km_reroute_cgroup(const struct km_reroute *r);
 /* How many there are. */
 int km_reroute_count(const struct km_reroute *r);
 

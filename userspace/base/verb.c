@@ -22,6 +22,8 @@ const char *const km_verb_names[KM_VERB_MAX + 1] = {
 	[KM_TRUNCATE] = "truncate",
 	[KM_FREE_SPACE] = "free_space",
 	[KM_RUN] = "run",
+	[KM_FAIL_OVER] = "fail_over",
+	[KM_FAIL_BACK] = "fail_back",
 };
 
 /* The kernel's own bound of fs.nr_open on 64 bit, rounded down. */
@@ -39,6 +41,11 @@ const char *const km_verb_names[KM_VERB_MAX + 1] = {
 /* Longer than a day nobody remembers why; what is frozen has clients that wait. */
 #define DAY_NS     (86400 * KM_NS_PER_S)
 #define MINUTES_NS (600 * KM_NS_PER_S)
+
+/* enum km_failover_end, and which standby. */
+const char *const km_verb_words[] = { "keep", "undo", NULL };
+#define FAIL_OVER_MAX (KM_VERB_WORD + 255 * (KM_VERB_WORD + 1))
+#define FAIL_BACK_MAX 1000000
 
 const struct km_verb_use km_verb_uses[] = {
 	{ KM_RAISE_LIMIT, "of", "descriptors", true, "limit", KM_AMOUNT_COUNT, 1, FILES_MAX, 0 },
@@ -58,6 +65,10 @@ const struct km_verb_use km_verb_uses[] = {
 	{ KM_FREE_SPACE, "files", NULL, false, NULL, KM_AMOUNT_NONE, 0, 0, 0 },
 	{ KM_RUN, "command", NULL, false, NULL, KM_AMOUNT_NONE, 0, 0, 0 },
 	{ KM_UNDO, NULL, NULL, false, NULL, KM_AMOUNT_COUNT, 1, INTENT_MAX, 0 },
+	{ KM_FAIL_OVER, "endpoint", NULL, true, "when_kmend_stops", KM_AMOUNT_WORD, 1,
+	  FAIL_OVER_MAX, 0 },
+	{ KM_FAIL_BACK, "endpoint", NULL, true, "share", KM_AMOUNT_SHARE, SHARE_MIN, FAIL_BACK_MAX,
+	  0 },
 };
 const size_t km_verb_use_count = KM_ARRAY_SIZE(km_verb_uses);
 
@@ -90,6 +101,11 @@ bool km_verb_is_object(const char *name)
 	       strspn(name, allowed) == len;
 }
 
+static bool is_word(uint64_t number)
+{
+	return number >= 1 && number < KM_ARRAY_SIZE(km_verb_words);
+}
+
 const char *km_verb_fault(enum km_verb verb, const struct km_verb_args *args)
 {
 	const struct km_verb_use *u;
@@ -102,6 +118,8 @@ const char *km_verb_fault(enum km_verb verb, const struct km_verb_args *args)
 	if (u->amount == KM_AMOUNT_NONE ? args->amount != 0
 	                                : args->amount < u->min || args->amount > u->max)
 		return "amount out of range";
+	if (u->amount == KM_AMOUNT_WORD && !is_word(args->amount & KM_VERB_WORD))
+		return "amount is none of its words";
 	if (!u->for_max_ns ? args->duration_ns != 0
 	                   : args->duration_ns < KM_FOR_MIN_NS || args->duration_ns > u->for_max_ns)
 		return "duration out of range";

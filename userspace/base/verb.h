@@ -28,6 +28,8 @@ enum km_verb {
 	KM_TRUNCATE = 17,   /* named files, to nothing */
 	KM_FREE_SPACE = 18, /* removes named files that are old enough */
 	KM_RUN = 19,        /* a named program */
+	KM_FAIL_OVER = 20,  /* new connections to an endpoint's primary go to a standby */
+	KM_FAIL_BACK = 21,  /* ... and a share of them, or all, to the primary again */
 	KM_VERB_MAX
 };
 
@@ -58,7 +60,8 @@ enum km_amount {
 	KM_AMOUNT_COUNT,
 	KM_AMOUNT_BYTES,
 	KM_AMOUNT_BYTES_RATE, /* a second */
-	KM_AMOUNT_SHARE,      /* ppm of all of the host's CPUs */
+	KM_AMOUNT_SHARE,      /* ppm of all of the host's CPUs, or of new connections */
+	KM_AMOUNT_WORD,       /* one of km_verb_words, from 1; the engine fills in higher bits */
 };
 
 /* One way to use a verb; a verb without a row takes nothing. */
@@ -74,6 +77,8 @@ struct km_verb_use {
 				least */
 };
 
+/* Of an amount that is a word: which. */
+#define KM_VERB_WORD 0xff
 /* Shorter, and what is taken back was hardly there. */
 #define KM_FOR_MIN_NS KM_NS_PER_S
 
@@ -82,6 +87,8 @@ extern const size_t km_verb_use_count;
 
 /* How VERB is used on OBJECT ("": on what is implied, or on nothing); NULL: it cannot be. */
 const struct km_verb_use *km_verb_use(enum km_verb verb, const char *object);
+/* NULL-terminated; of a verb whose amount is a word. */
+extern const char *const km_verb_words[];
 /* Letters, digits, '.', '_' and '-', not first '.' or '-'; shorter than KM_OBJECT_MAX. */
 bool km_verb_is_object(const char *name);
 /* NULL, or what is wrong with ARGS for VERB. */

@@ -43,6 +43,8 @@ static int put_out(struct km_engine *e)
 		watch_new(e, o);
 		if (o->kind == KM_OUT_FORECAST || o->kind == KM_OUT_DECISION)
 			km_collect_suspect(e->collect);
+		if (o->kind == KM_OUT_EVENT && o->event == KM_EV_STARTED && o->service)
+			km_engine_follow(e, o->service);
 		if (o->kind == KM_OUT_EVENT && o->event == KM_EV_ENDPOINT && o->service)
 			km_engine_ask_checks(e, o->service, o->t_ns);
 		r = km_engine_output(e, o);

@@ -76,6 +76,7 @@ uint64_t km_engine_realtime_ns(const struct km_engine *e, uint64_t t_ns);
 
 /* engine_act.c: what comes out goes to the actor, history and log. */
 int km_engine_output(struct km_engine *e, const struct km_output *o);
+void km_engine_follow(struct km_engine *e, const struct km_service *s);
 int km_engine_actor(void *userdata, int fd, uint32_t events);
 
 /* engine_health.c: what the prober says. */

@@ -35,6 +35,31 @@ static int request(struct km_engine *e, const struct km_decision *d)
 	return 0;
 }
 
+/* S has a new life, perhaps in a new cgroup: what its endpoints are routed to goes with it. */
+void km_engine_follow(struct km_engine *e, const struct km_service *s)
+{
+	struct km_act_request m = {
+		.hdr = { .type = KM_ACT_FOLLOW, .version = KM_ACT_VERSION, .size = sizeof(m) },
+		.start_ns = s->main_start_ns,
+		.tgid = s->main_tgid,
+	};
+	const struct km_service_def *def =
+		km_config_service(km_pipeline_config(e->pipeline), s->name);
+	bool routed = false;
+
+	for (size_t i = 0; def && i < def->endpoint_count; i++) {
+		const struct km_endpoint_state *now =
+			km_attribute_endpoint(km_pipeline_attribute(e->pipeline), s->id,
+		                              def->endpoints[i].name);
+
+		routed = routed || (now && now->share);
+	}
+	if (!routed)
+		return;
+	km_copy(m.service, sizeof(m.service), s->name);
+	km_message_send(e->actor_sock, &m, sizeof(m), -1);
+}
+
 /* The text as it is said: into the trace, and the evidence, beside the input that led to it. */
 static int say(struct km_engine *e, const struct km_output *o)
 {
@@ -170,6 +195,7 @@ union from_actor {
 	struct km_message_hdr hdr;
 	struct km_act_outcome outcome;
 	struct km_act_child child;
+	struct km_act_endpoint endpoint;
 	struct km_act_plain plain;
 };
 
@@ -181,6 +207,10 @@ static int on_message(struct km_engine *e, union from_actor *m, size_t len)
 		return on_outcome(e, &m->outcome);
 	if (m->hdr.type == KM_ACT_CHILD && len == sizeof(m->child))
 		return km_engine_feed(e, &m->child.process, sizeof(m->child.process));
+	if (m->hdr.type == KM_ACT_ENDPOINT && len == sizeof(m->endpoint) &&
+	    m->endpoint.endpoint.hdr.type == KM_RAW_ENDPOINT &&
+	    m->endpoint.endpoint.hdr.size == sizeof(m->endpoint.endpoint))
+		return km_engine_feed(e, &m->endpoint.endpoint, sizeof(m->endpoint.endpoint));
 	if (m->hdr.type == KM_ACT_READY && len == sizeof(m->plain))
 		return on_ready(e, &m->plain);
 	return -EBADMSG;

@@ -159,6 +159,7 @@ static int start_actor(struct km_guardian *g)
 		.pids_root = d->pids_root[0] ? d->pids_root : NULL,
 		.pause_file = d->pause_file,
 		.cpu_root = d->cpu_root[0] ? d->cpu_root : NULL,
+		.pin_dir = d->pin_dir[0] ? d->pin_dir : NULL,
 		.notify_path = d->notify_path[0] ? d->notify_path : NULL,
 	};
 	int r = 0;

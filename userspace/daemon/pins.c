@@ -4,6 +4,7 @@
  * A host has a bpffs at /sys/fs/bpf (systemd mounts it); there each instance has a directory named
  * by its run directory. Where there is none, a bpffs of our own is mounted in the run directory:
  * unmounting it at a clean end removes every pin at once. */
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -62,11 +63,27 @@ void km_setup_pins(struct km_daemon *d)
 	}
 }
 
+/* A failover that is to outlive us is pinned in a directory of its own. */
+static bool holds_more(const char *path)
+{
+	DIR *dir = opendir(path);
+	bool more = false;
+	struct dirent *e;
+
+	while (dir && !more && (e = readdir(dir)))
+		more = e->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return more;
+}
+
 void km_setup_pins_end(struct km_daemon *d)
 {
 	if (!d->pin_dir[0])
 		return;
 	km_collect_unpin(d->pin_dir);
+	if (holds_more(d->pin_dir))
+		return;
 	if (d->pin_mounted && umount2(d->pin_dir, MNT_DETACH) < 0)
 		km_log(KM_WARNING, "cannot unmount %s: %s", d->pin_dir, strerror(errno));
 	rmdir(d->pin_dir);

@@ -86,6 +86,9 @@ static void take_evidence(struct km_repair *r, const struct km_service *s, const
 	d->line = m->line;
 	d->event = m->event;
 	d->has_forecast = m->forecast ? 1 : 0;
+	memset(r->endpoint, 0, sizeof(r->endpoint));
+	if (m->endpoint)
+		km_copy(r->endpoint, sizeof(r->endpoint), m->endpoint);
 	memset(&d->forecast, 0, sizeof(d->forecast));
 	memset(&d->ending, 0, sizeof(d->ending));
 	if (m->forecast)

@@ -82,6 +82,9 @@ bool km_depend_ready(const struct km_move *m)
 
 	if (!step || step->verb == KM_NOTIFY || !km_depend_has_needs(m))
 		return true;
+	/* To go on without what it needs is what these are for. */
+	if (step->verb == KM_FAIL_OVER || step->verb == KM_FAIL_BACK)
+		return true;
 	return m->w->now_ns >= heard_ns(m) && !km_depend_root(m);
 }
 

@@ -93,6 +93,7 @@ struct km_repair {
 	uint64_t acted_id;    /* the ACT decision whose outcome or verdict is awaited, 0 none */
 	uint64_t incident_id;
 	struct km_decision last; /* newest decision of it; carries what made the rule speak */
+	char endpoint[KM_ENDPOINT_NAME_MAX]; /* ... of the service's; "": none did */
 };
 
 /* One row, made at the first use so that a checkpoint finds the table empty. */
@@ -379,6 +380,8 @@ void km_track_sweep(struct km_decide *d);
 const struct km_rule *km_plan_rule(const struct km_decide *d, uint64_t rule_key);
 const struct km_step *km_plan_step(const struct km_move *m);
 bool km_plan_only_notifies(const struct km_rule *rule);
+/* What the actor is told besides the verb, as the step has it and as the world is now. */
+struct km_verb_args km_plan_args(const struct km_move *m);
 /* Counts for cooldown, back-off and the rule's own budget. */
 bool km_plan_counts(const struct km_move *m);
 void km_plan_move(struct km_decide *d, const struct km_decide_world *w, struct km_repair *r,

@@ -43,6 +43,33 @@ const struct km_step *km_plan_step(const struct km_move *m)
 	return &m->rule->plan[m->r->step];
 }
 
+/* The endpoint that the step names, or that made the rule speak; and the standby that is well. */
+static void add_endpoint(const struct km_move *m, const struct km_step *step,
+                         struct km_verb_args *args)
+{
+	const struct km_service_def *def =
+		m->d->config ? km_config_service(m->d->config, m->r->last.service) : NULL;
+	const struct km_endpoint_state *now;
+	const struct km_endpoint *e;
+
+	if (!args->object[0])
+		km_copy(args->object, sizeof(args->object), m->r->endpoint);
+	e = def ? km_config_endpoint(def, args->object) : NULL;
+	now = e ? km_attribute_endpoint(m->w->attribute, m->r->service_id, e->name) : NULL;
+	if (step->verb == KM_FAIL_OVER && now)
+		args->amount |= (uint64_t)km_endpoint_choose(now, e) << 8;
+}
+
+struct km_verb_args km_plan_args(const struct km_move *m)
+{
+	const struct km_step *step = km_plan_step(m);
+	struct km_verb_args args = step ? step->args : (struct km_verb_args){ 0 };
+
+	if (step && (step->verb == KM_FAIL_OVER || step->verb == KM_FAIL_BACK))
+		add_endpoint(m, step, &args);
+	return args;
+}
+
 bool km_plan_only_notifies(const struct km_rule *rule)
 {
 	for (unsigned int i = 0; i < rule->steps; i++)

@@ -62,7 +62,7 @@ static void what(const struct km_move *m, struct km_decision *d)
 	d->attempt = has_verb(d->answer) || !m->r->acts ? m->r->acts + 1 : m->r->acts;
 	d->verb = step ? step->verb : KM_VERB_NONE;
 	d->signal = step ? step->signal : 0;
-	d->args = step ? step->args : (struct km_verb_args){ 0 };
+	d->args = step ? km_plan_args(m) : (struct km_verb_args){ 0 };
 	if (m->undo_id) {
 		d->verb = KM_UNDO;
 		d->signal = 0;

@@ -50,7 +50,7 @@ static bool repair_valid(const void *row)
 	       r->step < KM_STEPS_MAX && r->held <= KM_GUARD_MAX && r->concluded <= 1 &&
 	       r->rolls_back <= 1 && r->shadow <= KM_SHADOW_OVER &&
 	       r->last.service_id == r->service_id && r->last.rule_key == r->rule_key &&
-	       is_decision(&r->last);
+	       is_decision(&r->last) && is_text(r->endpoint, sizeof(r->endpoint));
 }
 
 static bool newest_first(const uint64_t *t_ns, uint32_t count, uint32_t kept)

@@ -51,9 +51,10 @@ int km_compile_text(struct km_compile *c, const cJSON *obj, struct km_cond *ret)
 int km_compile_resource(struct km_compile *c, const cJSON *node, int resource);
 int km_compile_plan(struct km_compile *c, const cJSON *node);
 /* Members of a step that some verbs take; each exactly where its verb takes it. */
-#define KM_STEP_ARGUMENTS                                                              \
-	{                                                                              \
-		"signal", "limit", "to", "of", "files", "command", "for", "on_failure" \
+#define KM_STEP_ARGUMENTS                                                                      \
+	{                                                                                      \
+		"signal", "limit", "to", "of", "files", "command", "for", "endpoint", "share", \
+			"when_kmend_stops", "on_failure"                                       \
 	}
 int km_compile_step_args(struct km_compile *c, const cJSON *obj, struct km_step *s);
 int km_compile_verify(struct km_compile *c, const cJSON *node);

@@ -36,6 +36,9 @@ static const struct km_json_field step_fields[] = {
 	ARGUMENT("files"),
 	ARGUMENT("command"),
 	ARGUMENT("for"),
+	ARGUMENT("endpoint"),
+	ARGUMENT("share"),
+	ARGUMENT("when_kmend_stops"),
 	{ 0 }
 };
 

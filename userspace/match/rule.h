@@ -135,6 +135,7 @@ struct km_verify_spec {
 	int below_resource; /* KM_RESOURCE_MAX: not asked */
 	double below;       /* share of the limit */
 	bool healthy;       /* its health checks say so */
+	bool endpoint;      /* a connection was accepted where the endpoint's go now */
 	bool no_end;        /* did not end again (unasked) since */
 	bool none;          /* nothing can be measured: the verdict is "not measured" */
 };

@@ -46,8 +46,21 @@ static int read_share(struct km_compile *c, const cJSON *node, const struct km_v
 		*ret = (uint64_t)(share * 1e6 + 0.5);
 		return 0;
 	}
-	return km_json_fail(c->doc, node, c->err, "like \"25%\": of all CPUs of the host",
-	                    "\"%s\" must be a share from 1 %% to 99 %%", node->string);
+	return km_json_fail(c->doc, node, c->err, "like \"25%\": of all CPUs, or connections",
+	                    "\"%s\" must be a share from 1 %% to %u %%", node->string,
+	                    (unsigned int)(use->max / 10000));
+}
+
+static int read_word(struct km_compile *c, const cJSON *node, const struct km_verb_use *use,
+                     uint64_t *ret)
+{
+	const struct km_json_field field = { use->amount_key, KM_JSON_ENUM,
+		                             .names = km_verb_words };
+	int word = 0, r = km_json_read_one(c->doc, node, &field, &word, c->err);
+
+	if (r == 0)
+		*ret = (uint64_t)word + 1;
+	return r;
 }
 
 static const cJSON *member(const cJSON *obj, const char *key)
@@ -142,6 +155,8 @@ static int read_amount(struct km_compile *c, const cJSON *obj, const struct km_v
 		return read_bytes_rate(c, node, use, &s->args.amount);
 	if (use->amount == KM_AMOUNT_SHARE)
 		return read_share(c, node, use, &s->args.amount);
+	if (use->amount == KM_AMOUNT_WORD)
+		return read_word(c, node, use, &s->args.amount);
 	return km_json_read_one(c->doc, node, &field, &s->args.amount, c->err);
 }
 

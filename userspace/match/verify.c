@@ -21,7 +21,7 @@ static const struct km_json_field verify_fields[] = {
 };
 
 struct that {
-	bool up, healthy, forecast_gone, no_end;
+	bool up, healthy, forecast_gone, no_end, endpoint;
 	uint64_t up_for_ns;
 	const cJSON *below;
 };
@@ -33,6 +33,7 @@ static const struct km_json_field that_fields[] = {
 	  .min = KM_NS_PER_MS, .max = VERIFY_MAX_NS },
 	{ "forecast_gone", KM_JSON_BOOL, false, .offset = offsetof(struct that, forecast_gone) },
 	{ "no_end", KM_JSON_BOOL, false, .offset = offsetof(struct that, no_end) },
+	{ "endpoint_answers", KM_JSON_BOOL, false, .offset = offsetof(struct that, endpoint) },
 	{ "below", KM_JSON_OBJECT, false, .offset = offsetof(struct that, below) },
 	{ 0 }
 };
@@ -119,6 +120,7 @@ static int read_that(struct km_compile *c, const cJSON *obj)
 	v->up_for_ns = t.up_for_ns;
 	v->forecast_gone = t.forecast_gone;
 	v->no_end = t.no_end;
+	v->endpoint = t.endpoint;
 	v->healthy = t.healthy;
 	if (!obj->child)
 		return km_json_fail(c->doc, obj, c->err, "like {\"up\": true}",

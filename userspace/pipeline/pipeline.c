@@ -261,6 +261,7 @@ static int verify_service(struct km_pipeline *p, const struct look *look, enum k
 		.now_ns = p->meta->now_ns,
 		.service = look->service,
 		.predict = p->predict,
+		.attribute = p->attribute,
 		.event = event,
 	};
 

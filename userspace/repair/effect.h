@@ -63,6 +63,8 @@ int km_effect_undo(const struct km_effect *e, const struct km_target *t, const s
 int km_effect_signal(const struct km_target *t, int signal);
 /* SIGKILL to all in and below the cgroup DIR; how many were there. kill.c. */
 int km_effect_kill(int dir);
+/* The latter where T has a directory, else the signal; OUT says for people what was done. */
+int km_effect_strike(const struct km_target *t, int signal, char *out, size_t size);
 
 /* The tables by family: rows end with a verb of KM_VERB_NONE. */
 extern const struct km_effect km_effects_process[]; /* process.c */

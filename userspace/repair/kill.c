@@ -54,3 +54,12 @@ int km_effect_kill(int dir)
 		r = write_one(dir, "cgroup.freeze", "0");
 	return r < 0 ? r : n;
 }
+
+int km_effect_strike(const struct km_target *t, int signal, char *out, size_t size)
+{
+	int r = t->dir >= 0 ? km_effect_kill(t->dir) : km_effect_signal(t, signal);
+
+	snprintf(out, size, t->dir >= 0 ? "SIGKILL to %d processes" : "signal %d",
+	         t->dir >= 0 ? r : signal);
+	return r < 0 ? r : 0;
+}

@@ -9,6 +9,7 @@
 
 #include "base/cgroup.h"
 #include "base/fs.h"
+#include "base/identity.h"
 #include "repair/place.h"
 
 /* Processes that are forked while others are moved: passes until none is left behind. */
@@ -50,6 +51,18 @@ bool km_place_has(const struct km_place *p, uint32_t tgid)
 	snprintf(path, sizeof(path), "/proc/%u/exe", tgid);
 	return p->def && p->def->kind == KM_BY_EXECUTABLE &&
 	       readlink(path, exe, sizeof(exe) - 1) > 0 && strcmp(exe, p->def->match) == 0;
+}
+
+int km_place_process(const struct km_place *p, uint32_t tgid, uint64_t start_ns, int *ret_pidfd)
+{
+	km_autoclose int fd = -1;
+	int r = tgid ? km_identity_open(tgid, start_ns, &fd) : -ESRCH;
+
+	if (r == 0 && !km_place_has(p, tgid))
+		r = -EPERM;
+	if (r == 0)
+		*ret_pidfd = km_take_fd(&fd);
+	return r;
 }
 
 /* Mount point of v1's CONTROLLER, or of v2 (""). */

@@ -17,6 +17,8 @@ struct km_place {
 const char *km_place_fault(int error);
 /* The process is one of the service's. */
 bool km_place_has(const struct km_place *p, uint32_t tgid);
+/* A pidfd of TGID that began at START_NS (0: whenever), if it is the service's; -ESRCH, -EPERM. */
+int km_place_process(const struct km_place *p, uint32_t tgid, uint64_t start_ns, int *ret_pidfd);
 /* The service's directory in the hierarchy of CONTROLLER ("": cgroup v2), found by its process
  * TGID. -EOPNOTSUPP: there is no such hierarchy; -ENOTUNIQ: it has no directory of its own there;
  * -EPERM: we ourselves are in it. */

@@ -206,6 +206,7 @@ static void write_verify(const struct km_verify_spec *s, struct km_json_writer *
 	ktime(w, "up_for", s->up_for_ns);
 	km_jw_kbool(w, "forecast_gone", s->forecast_gone);
 	km_jw_kbool(w, "healthy", s->healthy);
+	km_jw_kbool(w, "endpoint_answers", s->endpoint);
 	km_jw_kbool(w, "no_end", s->no_end);
 	if (s->below_resource >= 0 && s->below_resource < KM_RESOURCE_MAX) {
 		km_jw_kstring(w, "below_resource", km_resource_names[s->below_resource]);

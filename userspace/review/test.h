@@ -36,6 +36,10 @@ enum km_test_event_kind {
 	KM_TE_DENY,
 	KM_TE_HEALTHY,
 	KM_TE_UNHEALTHY,
+	KM_TE_ENDPOINT_FAILS,
+	KM_TE_ENDPOINT_ANSWERS,
+	KM_TE_ENDPOINT_TRAFFIC,
+	KM_TE_ENDPOINT_CHECKED,
 	KM_TE_MAX
 };
 
@@ -58,7 +62,11 @@ struct km_test_event {
 	uint32_t signal;
 	int error; /* CONNECT_FAILED: errno */
 	char by[KMEND_COMM_LEN];
-	char says[128]; /* HEALTHY, UNHEALTHY */
+	char says[128];                      /* HEALTHY, UNHEALTHY */
+	char endpoint[KM_ENDPOINT_NAME_MAX]; /* ENDPOINT_*; "": the first */
+	uint32_t standby;                    /* ... 0: its primary */
+	int traffic;                         /* ... goes there: enum km_traffic */
+	uint64_t took_ns;                    /* ... by its check */
 };
 
 enum km_test_what {

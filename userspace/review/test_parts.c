@@ -10,11 +10,20 @@
 #define NEAR_NS         KM_NS_PER_S
 
 static const char *const event_names[KM_TE_MAX + 1] = {
-	[KM_TE_STARTED] = "started", [KM_TE_ENDED] = "ended",
-	[KM_TE_OOM] = "oom",         [KM_TE_SIGNALED] = "signaled",
-	[KM_TE_LOSS] = "loss",       [KM_TE_CONNECT_FAILED] = "connect_failed",
-	[KM_TE_APPROVE] = "approve", [KM_TE_DENY] = "deny",
-	[KM_TE_HEALTHY] = "healthy", [KM_TE_UNHEALTHY] = "unhealthy",
+	[KM_TE_STARTED] = "started",
+	[KM_TE_ENDED] = "ended",
+	[KM_TE_OOM] = "oom",
+	[KM_TE_SIGNALED] = "signaled",
+	[KM_TE_LOSS] = "loss",
+	[KM_TE_CONNECT_FAILED] = "connect_failed",
+	[KM_TE_APPROVE] = "approve",
+	[KM_TE_DENY] = "deny",
+	[KM_TE_HEALTHY] = "healthy",
+	[KM_TE_UNHEALTHY] = "unhealthy",
+	[KM_TE_ENDPOINT_FAILS] = "endpoint_fails",
+	[KM_TE_ENDPOINT_ANSWERS] = "endpoint_answers",
+	[KM_TE_ENDPOINT_TRAFFIC] = "endpoint_traffic",
+	[KM_TE_ENDPOINT_CHECKED] = "endpoint_checked",
 };
 
 static const struct {
@@ -159,9 +168,11 @@ int km_test_read_series(const struct km_test_reading *r, const cJSON *array)
 }
 
 struct event_parts {
-	int is, how;
+	int is, how, traffic;
 	uint64_t at_ns, count, every_ns, back_ns, code;
+	uint64_t standby, took_ns;
 	char service[KM_NAME_MAX], signal[16], by[KMEND_COMM_LEN], error[16], says[128];
+	char endpoint[KM_ENDPOINT_NAME_MAX];
 };
 
 #define EVENT(member) .offset = offsetof(struct event_parts, member)
@@ -176,6 +187,10 @@ static const struct km_json_field event_fields[] = {
 	{ "by", KM_JSON_STRING, false, EVENT(by), .size = KMEND_COMM_LEN },
 	{ "error", KM_JSON_STRING, false, EVENT(error), .size = 16 },
 	{ "says", KM_JSON_STRING, false, EVENT(says), .size = 128 },
+	{ "endpoint", KM_JSON_STRING, false, EVENT(endpoint), .size = KM_ENDPOINT_NAME_MAX },
+	{ "to", KM_JSON_ENUM, false, EVENT(traffic), .names = km_traffic_names },
+	{ "took", KM_JSON_DURATION, false, EVENT(took_ns), .max = 60 * KM_NS_PER_S },
+	{ "standby", KM_JSON_COUNT, false, EVENT(standby), .min = 1, .max = KM_STANDBYS_MAX },
 	{ "back", KM_JSON_DURATION, false, EVENT(back_ns), .min = KM_NS_PER_MS,
 	  .max = TIME_MAX_NS },
 	{ "count", KM_JSON_COUNT, false, EVENT(count), .min = 1, .max = EVENT_COUNT_MAX },
@@ -196,6 +211,23 @@ static int read_signal(const struct km_test_reading *r, const cJSON *node, const
 	return 0;
 }
 
+/* The endpoint and the place of it that an event is about. */
+static int check_endpoint(const struct km_test_reading *r, const cJSON *node,
+                          const struct event_parts *p, const struct km_service_def *def)
+{
+	const struct km_endpoint *e = p->endpoint[0]        ? km_config_endpoint(def, p->endpoint)
+	                              : def->endpoint_count ? &def->endpoints[0]
+	                                                    : NULL;
+
+	if (p->is < KM_TE_ENDPOINT_FAILS)
+		return 0;
+	if (e && p->standby < e->places &&
+	    (p->is != KM_TE_ENDPOINT_CHECKED || e->place[p->standby].check[0]))
+		return 0;
+	return km_json_fail(r->doc, node, r->err, "give its definition \"endpoints\"",
+	                    "this service has no such endpoint, standby, or check of it");
+}
+
 static int read_event(const struct km_test_reading *r, const cJSON *node, struct km_test_event *ret)
 {
 	struct event_parts p = { .how = KM_END_FAILED, .code = 1, .count = 1, .error = "refused" };
@@ -214,6 +246,9 @@ static int read_event(const struct km_test_reading *r, const cJSON *node, struct
 	    !r->test->service[ret->service]->check_count)
 		return km_json_fail(r->doc, node, r->err, "give its definition a \"health\"",
 		                    "this service has no health check");
+	k = check_endpoint(r, node, &p, r->test->service[ret->service]);
+	if (k < 0)
+		return k;
 	if (strcmp(p.error, "refused") != 0 && strcmp(p.error, "timeout") != 0)
 		return km_json_fail(r->doc, cJSON_GetObjectItemCaseSensitive(node, "error"), r->err,
 		                    "\"refused\" or \"timeout\"", "no such way to fail");
@@ -227,6 +262,10 @@ static int read_event(const struct km_test_reading *r, const cJSON *node, struct
 	ret->error = strcmp(p.error, "refused") == 0 ? ECONNREFUSED : ETIMEDOUT;
 	km_copy(ret->by, sizeof(ret->by), p.by);
 	km_copy(ret->says, sizeof(ret->says), p.says);
+	km_copy(ret->endpoint, sizeof(ret->endpoint), p.endpoint);
+	ret->standby = (uint32_t)p.standby;
+	ret->traffic = p.traffic;
+	ret->took_ns = p.took_ns;
 	return 0;
 }
 

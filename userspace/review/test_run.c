@@ -184,6 +184,14 @@ static int fire(struct run *run, const struct km_test_event *e)
 	case KM_TE_UNHEALTHY:
 		return km_world_health(w, s, run->test->service[e->service],
 		                       &(struct km_world_health){ KM_UNHEALTHY, e->says });
+	case KM_TE_ENDPOINT_FAILS:
+		return km_world_connects(w, s, e->endpoint, e->standby, false);
+	case KM_TE_ENDPOINT_ANSWERS:
+		return km_world_connects(w, s, e->endpoint, e->standby, true);
+	case KM_TE_ENDPOINT_TRAFFIC:
+		return km_world_traffic(w, s, e->endpoint, (enum km_traffic)e->traffic);
+	case KM_TE_ENDPOINT_CHECKED:
+		return km_world_checked(w, s, e->endpoint, e->standby, e->took_ns);
 	case KM_TE_MAX:
 		break;
 	}

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "review/world.h"
 
+#include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
 
+#include "base/peer.h"
 #include "pipeline/texts.h"
+#include "repair/failover.h"
 
 #define CGROUP_FIRST 1000
 #define TGID_FIRST   5000
@@ -13,6 +16,7 @@
 #define OTHER_UID    1000
 #define CONTAINER_ID 64
 #define INET         2
+#define INET6        10
 #define ESTABLISHED  1
 #define SYN_SENT     2
 /* Records of one signal in one pass: more is a flood, not a rate. */
@@ -57,6 +61,7 @@ int km_world_add(struct km_world *w, const struct km_service_def *def)
 	};
 	km_copy(s->name, sizeof(s->name), def->name);
 	km_copy(s->match, sizeof(s->match), def->match);
+	s->def = def;
 	w->count++;
 	return 0;
 }
@@ -145,6 +150,28 @@ static void new_process(struct km_world *w, struct km_world_service *s)
 	s->born_ns = w->t_ns;
 }
 
+static int tell_endpoint(struct km_world *w, const struct km_world_service *s, const char *name,
+                         uint32_t share, uint32_t standby)
+{
+	struct km_raw_endpoint e = { .hdr = header(w, KM_RAW_ENDPOINT, sizeof(e), s),
+		                     .share = share,
+		                     .standby = share ? standby : 0 };
+
+	km_copy(e.service, sizeof(e.service), s->name);
+	km_copy(e.endpoint, sizeof(e.endpoint), name);
+	return put(w, &e, sizeof(e));
+}
+
+/* What the actor says at its start. */
+static int tell_endpoints(struct km_world *w, const struct km_world_service *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < s->def->endpoint_count && r == 0; i++)
+		r = tell_endpoint(w, s, s->def->endpoints[i].name, 0, 0);
+	return r;
+}
+
 int km_world_start(struct km_world *w, struct km_world_service *s)
 {
 	int r;
@@ -152,6 +179,9 @@ int km_world_start(struct km_world *w, struct km_world_service *s)
 	if (s->tgid)
 		return 0;
 	new_process(w, s);
+	r = w->t_ns ? 0 : tell_endpoints(w, s);
+	if (r < 0)
+		return r;
 	if (s->kind == KM_BY_COMMAND)
 		return tell_outcome(w, s, NULL, KM_OUT_ADOPTED);
 	r = tell_cgroup(w, s);
@@ -250,6 +280,34 @@ static int tcp_state(struct km_world *w, struct km_world_service *s, uint8_t fro
 	return put(w, &t, sizeof(t));
 }
 
+static const struct km_endpoint *endpoint_of(const struct km_world_service *s, const char *name)
+{
+	return *name ? km_config_endpoint(s->def, name) : &s->def->endpoints[0];
+}
+
+int km_world_traffic(struct km_world *w, struct km_world_service *s, const char *endpoint,
+                     enum km_traffic to)
+{
+	return tell_endpoint(w, s, endpoint_of(s, endpoint)->name,
+	                     (uint32_t)to * KMEND_SHARE_ALL / KM_TO_STANDBY, 1);
+}
+
+int km_world_connects(struct km_world *w, struct km_world_service *s, const char *endpoint,
+                      uint32_t place, bool accepted)
+{
+	const struct km_endpoint *e = endpoint_of(s, endpoint);
+	const struct kmend_address *a = &e->place[place].address;
+	bool v4 = km_peer_is_v4(a);
+	struct kmend_connects c = { .hdr = header(w, KMEND_CONNECTS, sizeof(c), s),
+		                    .port = ntohs((uint16_t)a->port),
+		                    .family = v4 ? INET : INET6,
+		                    .established = accepted,
+		                    .failed = accepted ? 0 : 3 };
+
+	memcpy(c.addr, v4 ? &a->addr[3] : a->addr, v4 ? 4 : sizeof(c.addr));
+	return put(w, &c, sizeof(c));
+}
+
 int km_world_connect_failed(struct km_world *w, struct km_world_service *s, int error)
 {
 	return tcp_state(w, s, SYN_SENT, error);
@@ -346,6 +404,21 @@ int km_world_health(struct km_world *w, struct km_world_service *s,
 	return r;
 }
 
+int km_world_checked(struct km_world *w, struct km_world_service *s, const char *endpoint,
+                     uint32_t place, uint64_t took_ns)
+{
+	struct km_raw_health h = {
+		.hdr = header(w, KM_RAW_HEALTH, sizeof(h), s),
+		.health = KM_HEALTHY,
+		.believe_ns = BELIEVED_NS,
+		.latency_ns = took_ns,
+	};
+
+	km_copy(h.service, sizeof(h.service), s->name);
+	km_copy(h.check, sizeof(h.check), endpoint_of(s, endpoint)->place[place].check);
+	return put(w, &h, sizeof(h));
+}
+
 int km_world_command(struct km_world *w, enum km_command command, uint64_t decision_id)
 {
 	struct km_raw_command c = {
@@ -400,11 +473,24 @@ static int tell_birth(struct km_world *w, struct km_world_service *s)
 	return r < 0 ? r : tell_process(w, s);
 }
 
+static int perform_failover(struct km_world *w, struct km_world_service *s,
+                            const struct km_decision *d)
+{
+	uint64_t amount = d->args.amount;
+
+	if (d->verb == KM_FAIL_OVER)
+		return tell_endpoint(w, s, d->args.object, KMEND_SHARE_ALL,
+		                     (uint32_t)KM_FAILOVER_STANDBY(amount));
+	return tell_endpoint(w, s, d->args.object, km_failover_share(amount), 1);
+}
+
 static int perform(struct km_world *w, struct km_world_service *s, const struct km_decision *d)
 {
 	bool fatal = d->verb == KM_SEND_SIGNAL && d->signal == SIGKILL;
 	int r = 0;
 
+	if (d->verb == KM_FAIL_OVER || d->verb == KM_FAIL_BACK)
+		return perform_failover(w, s, d);
 	if (d->verb == KM_STOP || d->verb == KM_RESTART || fatal)
 		r = km_world_end(w, s, fatal ? SIGKILL : SIGTERM);
 	if (r == 0 && (d->verb == KM_START || d->verb == KM_RESTART) && !s->tgid)

@@ -20,6 +20,7 @@ struct km_world_service {
 	uint64_t start_ns;
 	uint64_t born_ns;        /* world time of its newest start */
 	uint64_t fds, fds_limit; /* KM_UNKNOWN: not measured */
+	const struct km_service_def *def;
 };
 
 typedef int (*km_world_sink)(void *userdata, const void *raw, size_t len);
@@ -67,6 +68,17 @@ bool km_world_tells(enum km_sig signal);
 /* Where boot time stands in wall-clock time: REALTIME_NS at the world's time 0. */
 int km_world_clock(struct km_world *w, uint64_t realtime_ns);
 int km_world_loss(struct km_world *w);
+/* Three connections to a place of an endpoint ("": the first one's; 0: its primary) fail, or one is
+ * accepted. */
+int km_world_connects(struct km_world *w, struct km_world_service *s, const char *endpoint,
+                      uint32_t place, bool accepted);
+/* The actor says that an endpoint's connections go there: to both is half of them, the standby is
+ * the first. */
+int km_world_traffic(struct km_world *w, struct km_world_service *s, const char *endpoint,
+                     enum km_traffic to);
+/* The check of that place was good and took so long. */
+int km_world_checked(struct km_world *w, struct km_world_service *s, const char *endpoint,
+                     uint32_t place, uint64_t took_ns);
 struct km_world_health {
 	enum km_health health;
 	const char *reason;

@@ -63,6 +63,38 @@ static enum km_truth is_healthy(const struct km_verify_asked *a)
 	return s->health == KM_HEALTHY ? KM_TRUE : KM_FALSE;
 }
 
+bool km_verify_undone(const struct km_look *l, const struct km_verify_input *in)
+{
+	const struct km_endpoint_state *e =
+		l->over && in->attribute
+			? km_attribute_endpoint(in->attribute, l->service_id, l->endpoint)
+			: NULL;
+
+	return e && e->said && km_endpoint_traffic(e) == KM_TO_PRIMARY;
+}
+
+static bool asks_endpoint(const struct km_verify_spec *spec)
+{
+	return spec->endpoint;
+}
+
+/* Where most of its connections go now, or of a share that returns those that do. */
+static enum km_truth endpoint_answers(const struct km_verify_asked *a)
+{
+	const struct km_endpoint_state *e =
+		a->in->attribute ? km_attribute_endpoint(a->in->attribute, a->look->service_id,
+	                                                 a->look->endpoint)
+				 : NULL;
+	const struct km_place_state *p;
+
+	if (!e)
+		return KM_NOT_MEASURED;
+	p = &e->place[km_endpoint_traffic(e) == KM_TO_STANDBY ? e->standby : 0];
+	if (p->health == KM_PLACE_UNHEALTHY)
+		return KM_FALSE;
+	return p->good_ns > a->look->since_ns ? KM_TRUE : KM_NOT_MEASURED;
+}
+
 static bool asks_forecast(const struct km_verify_spec *spec)
 {
 	return spec->forecast_gone;
@@ -100,6 +132,7 @@ static enum km_truth is_below(const struct km_verify_asked *a)
 const struct km_condition km_verify_conditions[KM_VERIFY_CONDITIONS] = {
 	{ "up", asks_up, is_up },
 	{ "healthy", asks_healthy, is_healthy },
+	{ "endpoint answers", asks_endpoint, endpoint_answers },
 	{ "no end", asks_no_end, no_end },
 	{ "forecast gone", asks_forecast, forecast_gone },
 	{ "level below", asks_below, is_below },

@@ -26,6 +26,9 @@ struct km_look {
 	uint32_t resource; /* of it, or the one asked about; KM_RESOURCE_MAX: none */
 	char service[KM_NAME_MAX];
 	char rule[KM_NAME_MAX];
+	char endpoint[KM_ENDPOINT_NAME_MAX]; /* "": none was acted on */
+	uint32_t over;                       /* 1: it was failed over */
+	uint32_t pad;
 };
 
 /* condition.c: what a rule may ask, one row each. */
@@ -41,12 +44,14 @@ struct km_condition {
 	enum km_truth (*holds)(const struct km_verify_asked *a);
 };
 
-#define KM_VERIFY_CONDITIONS 5
+#define KM_VERIFY_CONDITIONS 6
 extern const struct km_condition km_verify_conditions[KM_VERIFY_CONDITIONS];
 
 /* It ended since the act was decided, perhaps before its outcome was known, and nobody had asked
  * for it. */
 bool km_verify_ended(const struct km_look *l, const struct km_service *s);
+/* What was done to its endpoint is not so any more: it ended with kmend, or was taken back. */
+bool km_verify_undone(const struct km_look *l, const struct km_verify_input *in);
 /* The level of R as it was measured since the outcome; NULL: not. */
 const struct km_features *km_verify_features(const struct km_look *l,
                                              const struct km_verify_input *in, uint32_t r);

@@ -12,7 +12,8 @@ static bool look_valid(const void *row)
 	return l->decision_id && l->service_id && l->kind <= KM_FORECAST_KIND_MAX &&
 	       l->resource <= KM_RESOURCE_MAX && isfinite(l->level_before) &&
 	       l->deadline_ns >= l->since_ns && memchr(l->service, 0, sizeof(l->service)) &&
-	       memchr(l->rule, 0, sizeof(l->rule));
+	       memchr(l->rule, 0, sizeof(l->rule)) && memchr(l->endpoint, 0, sizeof(l->endpoint)) &&
+	       l->over <= 1;
 }
 
 static const struct km_table_opts looks_opts = {
@@ -120,6 +121,9 @@ int km_verify_begin(struct km_verify *v, const struct km_decision *d,
 	l->resource = resource_of(d, spec);
 	km_copy(l->service, sizeof(l->service), d->service);
 	km_copy(l->rule, sizeof(l->rule), d->rule);
+	if (d->verb == KM_FAIL_OVER || d->verb == KM_FAIL_BACK)
+		km_copy(l->endpoint, sizeof(l->endpoint), d->args.object);
+	l->over = d->verb == KM_FAIL_OVER;
 	if (r == -ENOSPC)
 		settle(v, l, KM_VERDICT_NOT_MEASURED, "too many repairs are looked at", &now);
 	return 0;
@@ -155,6 +159,10 @@ static void look(struct km_verify *v, struct km_look *l, const struct km_verify_
 	}
 	if ((spec->up || spec->no_end) && km_verify_ended(l, in->service)) {
 		settle(v, l, KM_DID_NOT_HELP, "it ended again", in);
+		return;
+	}
+	if (km_verify_undone(l, in)) {
+		settle(v, l, KM_VERDICT_NOT_MEASURED, "it was undone meanwhile", in);
 		return;
 	}
 	n_held = names(&a, KM_TRUE, held, sizeof(held));

@@ -40,6 +40,7 @@ struct km_verify_input {
 	const struct km_service *service;
 	const struct km_features *features[KM_RESOURCE_MAX];
 	const struct km_predict *predict;
+	const struct km_attribute *attribute; /* of endpoints; may be NULL */
 	enum km_event event;
 };
 

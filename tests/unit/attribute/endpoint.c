@@ -173,6 +173,28 @@ static void slow_is_many_times_the_usual_time_again_and_again(void **state)
 	assert_int_equal(e->place[0].health, KM_PLACE_HEALTHY);
 }
 
+/* A host without CPU is slow with all that it talks to: no reason to go elsewhere. */
+static void where_the_standby_is_as_slow_the_primary_is_not(void **state)
+{
+	const struct km_endpoint_state *e = begin(state);
+	struct world *w = *state;
+
+	for (int i = 0; i < 8; i++) {
+		check(w, "pg", KM_HEALTHY, 2 * MS);
+		check(w, "pg#1", KM_HEALTHY, 2 * MS);
+	}
+	for (int i = 0; i < 8; i++) {
+		check(w, "pg#1", KM_HEALTHY, 30 * MS);
+		check(w, "pg", KM_HEALTHY, 60 * MS);
+	}
+	assert_int_equal(e->place[0].health, KM_PLACE_HEALTHY);
+	check(w, "pg#1", KM_HEALTHY, 2 * MS);
+	for (int i = 0; i < 3; i++)
+		check(w, "pg", KM_HEALTHY, 60 * MS);
+	assert_int_equal(e->place[0].health, KM_PLACE_SLOW);
+	assert_int_equal(e->place[1].health, KM_PLACE_HEALTHY);
+}
+
 /* Ten times of nearly nothing is nothing that anybody notices. */
 static void a_few_milliseconds_are_never_slow(void **state)
 {
@@ -182,7 +204,7 @@ static void a_few_milliseconds_are_never_slow(void **state)
 	for (int i = 0; i < 8; i++)
 		check(w, "pg", KM_HEALTHY, MS / 10);
 	for (int i = 0; i < 8; i++)
-		check(w, "pg", KM_HEALTHY, 9 * MS);
+		check(w, "pg", KM_HEALTHY, 19 * MS);
 	assert_int_equal(e->place[0].health, KM_PLACE_HEALTHY);
 }
 
@@ -267,6 +289,7 @@ int main(void)
 		TEST(a_later_check_refutes_failures),
 		TEST(an_endpoints_check_says_nothing_of_the_service),
 		TEST(slow_is_many_times_the_usual_time_again_and_again),
+		TEST(where_the_standby_is_as_slow_the_primary_is_not),
 		TEST(a_few_milliseconds_are_never_slow),
 		TEST(the_actor_says_where_traffic_goes),
 		TEST(the_first_standby_that_is_well_takes_over),

@@ -62,12 +62,36 @@ static void what_is_out_of_range_is_a_fault(void **state)
 	assert_non_null(km_verb_fault(KM_RAISE_LIMIT, &a));
 }
 
+/* The rule says what becomes of it, the engine adds which standby. */
+static void a_failover_says_what_becomes_of_it_and_where_it_goes(void **state)
+{
+	struct km_verb_args a = { .object = "db" };
+
+	(void)state;
+	assert_non_null(km_verb_fault(KM_FAIL_OVER, &a));
+	a.amount = 1;
+	assert_null(km_verb_fault(KM_FAIL_OVER, &a));
+	a.amount = 2 | 4 << 8;
+	assert_null(km_verb_fault(KM_FAIL_OVER, &a));
+	a.amount = 3;
+	assert_non_null(km_verb_fault(KM_FAIL_OVER, &a));
+	a.amount = 1 << 8;
+	assert_non_null(km_verb_fault(KM_FAIL_OVER, &a));
+	a.amount = 1 | 1 << 16;
+	assert_non_null(km_verb_fault(KM_FAIL_OVER, &a));
+	a.amount = 100000;
+	assert_null(km_verb_fault(KM_FAIL_BACK, &a));
+	a.amount = 1000001;
+	assert_non_null(km_verb_fault(KM_FAIL_BACK, &a));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_row_can_be_used_and_is_told_apart),
 		cmocka_unit_test(names_of_objects_are_no_paths_and_no_options),
 		cmocka_unit_test(what_is_out_of_range_is_a_fault),
+		cmocka_unit_test(a_failover_says_what_becomes_of_it_and_where_it_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

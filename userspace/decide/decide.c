@@ -110,7 +110,7 @@ static int stopped(struct km_decide *d, const struct km_decide_world *w, const s
 	if (!km_table_count(d->table[KM_T_REPAIR]) && !km_table_count(d->table[KM_T_SAID]))
 		return 0;
 	r = repair_of(d, m->service_id, m->rule->key);
-	km_said_stopped(d, m->service_id, m->rule->key);
+	km_said_stopped(d, m->service_id, m->rule, w->now_ns);
 	if (!r || r->state == KM_R_ACTING || r->state == KM_R_VERIFYING)
 		return 0;
 	if ((m->scoped && !km_repair_lasting(r)) || !km_decide_room(d))

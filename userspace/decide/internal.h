@@ -348,7 +348,8 @@ void km_incident_sweep(struct km_decide *d, uint64_t now_ns);
 /* said.c: true if WHAT is to be said now (and from now on counts as said). */
 bool km_said_once(struct km_decide *d, const struct km_repair *r, unsigned int what,
                   uint64_t now_ns);
-void km_said_stopped(struct km_decide *d, uint64_t service_id, uint64_t rule_key);
+void km_said_stopped(struct km_decide *d, uint64_t service_id, const struct km_rule *rule,
+                     uint64_t now_ns);
 void km_said_forget(struct km_decide *d, uint64_t service_id, uint64_t rule_key);
 void km_said_sweep(struct km_decide *d, uint64_t now_ns);
 

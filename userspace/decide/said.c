@@ -19,16 +19,21 @@ bool km_said_once(struct km_decide *d, const struct km_repair *r, unsigned int w
 	return true;
 }
 
-/* The rule no longer speaks: next time it observes or suggests anew. A refusal stands. */
-void km_said_stopped(struct km_decide *d, uint64_t service_id, uint64_t rule_key)
+/* RULE no longer speaks: next time it observes or suggests anew, but not before it could have acted
+ * anew, or one that speaks at each of many events would never be quiet. A refusal stands. */
+void km_said_stopped(struct km_decide *d, uint64_t service_id, const struct km_rule *rule,
+                     uint64_t now_ns)
 {
-	uint64_t key[2] = { service_id, rule_key };
+	static const unsigned int only_said[] = { KM_SAID_OBSERVE, KM_SAID_SUGGEST };
+	uint64_t key[2] = { service_id, rule->key };
 	struct km_said_row *s = km_table_get(d->table[KM_T_SAID], key);
 
-	if (!s)
-		return;
-	s->t_ns[KM_SAID_OBSERVE] = 0;
-	s->t_ns[KM_SAID_SUGGEST] = 0;
+	for (size_t i = 0; s && i < KM_ARRAY_SIZE(only_said); i++) {
+		uint64_t *t_ns = &s->t_ns[only_said[i]];
+
+		if (km_decide_age(now_ns, *t_ns) >= rule->guard.cooldown_ns)
+			*t_ns = 0;
+	}
 }
 
 /* Something was done: whatever is refused from now on is refused for another reason. */

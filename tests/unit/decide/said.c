@@ -19,6 +19,25 @@ static void a_refusal_is_said_once_until_ten_minutes_have_passed(void **state)
 	expect_no(t, KM_GUARD_POLICY);
 }
 
+/* A dependency that is down makes an event with each connection that is tried. */
+static void a_rule_that_suggests_at_each_event_keeps_its_cooldown(void **state)
+{
+	struct world *t = *state;
+
+	leak_rule(t)->guard.mode = KM_SUGGEST;
+	leak_rule(t)->guard.cooldown_ns = MINUTE;
+	for (unsigned int i = 0; i <= 120; i++) {
+		assert_int_equal(speak(t, leak_rule(t), 0), 0);
+		if (i % 60 == 0)
+			expect(t, KM_ANSWER_SUGGEST);
+		else
+			expect_nothing(t);
+		wait_ns(t, SECOND);
+		assert_int_equal(silent(t, leak_rule(t), 0, KM_FALSE), 0);
+		expect_nothing(t);
+	}
+}
+
 static void a_refusal_for_another_reason_is_said(void **state)
 {
 	struct world *t = *state;
@@ -263,6 +282,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		world_test(a_refusal_is_said_once_until_ten_minutes_have_passed),
+		world_test(a_rule_that_suggests_at_each_event_keeps_its_cooldown),
 		world_test(a_refusal_for_another_reason_is_said),
 		world_test(a_refusal_of_one_service_does_not_silence_anothers),
 		world_test(a_refusal_behind_an_act_is_said_anew),

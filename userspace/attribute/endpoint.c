@@ -26,8 +26,8 @@
 #define SLOW_STREAK 3
 /* ... and while the other places answer so many times faster, if they are looked at. */
 #define OTHERS 4
-/* Looks that make a usual time: the least of the first ones, which come while things start. Later it
- * falls quickly and rises slowly: what is usual is what it takes when nothing is in the way. */
+/* Looks that make a usual time: the least of the first ones, which come while things start. Later
+ * it falls quickly and rises slowly: what is usual is what it takes when nothing is in the way. */
 #define USUAL_LOOKS 8
 #define USUAL_FALLS 4
 #define USUAL_RISES 32

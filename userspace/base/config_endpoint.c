@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* "endpoints" of a service: what it connects to, and where else that can be had. A health check that
- * talks to the primary is made once more for each standby. */
+/* "endpoints" of a service: what it connects to, and where else that can be had. A health check
+ * that talks to the primary is made once more for each standby. */
 #include <stdio.h>
 
 #include "base/config_read.h"

@@ -25,8 +25,8 @@ enum km_failover_end {
 #define KM_FAILOVER_END(amount)     ((amount)&0xff)
 #define KM_FAILOVER_STANDBY(amount) ((amount) >> 8) /* from 1; 0: there is none that may */
 
-/* Of KMEND_SHARE_ALL new connections those that still go to the standby, when a share of AMOUNT parts
- * per million is to go to the primary: any is some. */
+/* Of KMEND_SHARE_ALL new connections those that still go to the standby, when a share of AMOUNT
+ * parts per million is to go to the primary: any is some. */
 static inline uint32_t km_failover_share(uint64_t amount)
 {
 	uint64_t primary = amount * KMEND_SHARE_ALL / 1000000;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* pool_client redis|http ADDRESS PORT: 200 connections, each with a request and its answer again
- * and again, opened anew after some, and at once after a failure: a client that knows one address and
- * nothing else. Both protocols' answers hold the word "primary" or "standby". */
+ * and again, opened anew after some, and at once after a failure: a client that knows one address
+ * and nothing else. Both protocols' answers hold the word "primary" or "standby". */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

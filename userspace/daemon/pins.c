@@ -63,7 +63,8 @@ void km_setup_pins(struct km_daemon *d)
 	}
 }
 
-/* A failover that is to outlive us is pinned in a directory of its own. */
+/* A failover that is to outlive us is pinned in a directory of its own; a new bpffs has files of the
+ * kernel's. */
 static bool holds_more(const char *path)
 {
 	DIR *dir = opendir(path);
@@ -71,7 +72,7 @@ static bool holds_more(const char *path)
 	struct dirent *e;
 
 	while (dir && !more && (e = readdir(dir)))
-		more = e->d_name[0] != '.';
+		more = e->d_type == DT_DIR && e->d_name[0] != '.';
 	if (dir)
 		closedir(dir);
 	return more;

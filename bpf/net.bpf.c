@@ -172,7 +172,7 @@ int BPF_PROG(km_retransmit, const struct sock *sk)
 	return 0;
 }
 
-/* Reasons are the kernel's numbers, which differ: the reader knows their names. Those of subsystems,
+/* Reasons are the kernel's numbers, which differ: the reader knows their names. Subsystems' own,
  * which carry the subsystem in their upper half, are the last. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # make bench: what kmend costs, against doing without it, on this machine now.
-# BENCH_ROUNDS: of each pair and hook. BENCH_IDLE: seconds. BENCH_EXITS: ends. RESTART_ROUNDS: kills.
+# BENCH_ROUNDS: of each pair and hook. BENCH_IDLE: seconds. BENCH_EXITS: ends. RESTART_ROUNDS:
+# kills.
 
 BENCH_ROUNDS   ?= 11
 BENCH_IDLE     ?= 60

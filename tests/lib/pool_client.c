@@ -182,7 +182,7 @@ int main(int argc, char **argv)
 	                                        : "GET / HTTP/1.1\r\nHost: pool\r\n\r\n";
 	to = (struct sockaddr_in){ .sin_family = AF_INET,
 		                   .sin_addr.s_addr = inet_addr(argv[2]),
-		                   .sin_port = htons((uint16_t)atoi(argv[3])) };
+		                   .sin_port = htons((uint16_t)strtoul(argv[3], NULL, 10)) };
 	map_stats();
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	/* Not all in one moment: each has its own rhythm. */

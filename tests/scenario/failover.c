@@ -90,7 +90,7 @@ static pid_t run(char *const argv[])
 static bool answers(const char *port)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET,
-		                 .sin_port = htons((uint16_t)atoi(port)),
+		                 .sin_port = htons((uint16_t)strtoul(port, NULL, 10)),
 		                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bool yes = connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0;
@@ -351,24 +351,25 @@ static const struct fault slow = { "20 times slower", slow_down, speed_up, true 
 
 static void judge(const struct fault *f, uint64_t at_ns, uint64_t in_flight)
 {
-	uint64_t since = f->silent ? at_ns : first_evidence(at_ns), took[POOL_CLIENTS];
+	uint64_t since = f->silent ? at_ns : first_evidence(at_ns), took[POOL_CLIENTS], middle;
 
 	if (!since)
 		fail_msg("the kernel told of nothing");
 	for (size_t i = 0; i < POOL_CLIENTS; i++)
 		took[i] = stats->switched_ns[i] > since ? stats->switched_ns[i] - since : 0;
 	qsort(took, POOL_CLIENTS, sizeof(took[0]), by_value);
+	middle = took[POOL_CLIENTS / 2];
 	print_message("%s, %s: evidence after %.1f ms; on the standby after %.1f ms (median), "
 	              "%.1f ms (last); lost %llu of %llu in flight, connects tried again %llu\n",
 	              http ? "http" : "redis", f->name, (double)(since - at_ns) / 1e6,
-	              (double)took[POOL_CLIENTS / 2] / 1e6, (double)took[POOL_CLIENTS - 1] / 1e6,
+	              (double)middle / 1e6, (double)took[POOL_CLIENTS - 1] / 1e6,
 	              (unsigned long long)stats->lost, (unsigned long long)in_flight,
 	              (unsigned long long)stats->refused);
 	/* What was in flight: the request of each connection, and where the listener of a process
 	 * that dies still takes connections, one more. */
 	assert_true(stats->lost <= 2 * POOL_CLIENTS);
 	assert_int_equal(stats->lost_late, 0);
-	assert_true(f->silent || took[POOL_CLIENTS / 2] <= MEDIAN_NS);
+	assert_true(f->silent || middle <= MEDIAN_NS);
 	assert_true(took[POOL_CLIENTS - 1] <= MOST_NS);
 }
 

@@ -173,6 +173,7 @@ void km_endpoint_connects(struct km_attribute *a, const struct km_signal *s, str
 {
 	struct km_service_row *row = km_cgroup_service(a, s->cgroup_id, false);
 	const struct km_service_def *def = row ? def_of(a, &row->pub) : NULL;
+	bool changed;
 
 	ret->service = row ? &row->pub : NULL;
 	for (size_t i = 0; def && i < def->endpoint_count; i++) {
@@ -182,8 +183,8 @@ void km_endpoint_connects(struct km_attribute *a, const struct km_signal *s, str
 		for (uint32_t k = 0; e && k < d->places; k++) {
 			if (!is_at(&d->place[k].address, &s->connects))
 				continue;
-			if (take_connects(&e->place[k], &s->connects, s->t_ns) |
-			    settle(a, e, &d->place[k], &e->place[k], s->t_ns))
+			changed = take_connects(&e->place[k], &s->connects, s->t_ns);
+			if (settle(a, e, &d->place[k], &e->place[k], s->t_ns) || changed)
 				ret->event = KM_EV_ENDPOINT;
 		}
 	}

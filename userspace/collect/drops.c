@@ -69,17 +69,21 @@ void km_drops_learn(const struct btf *btf, uint8_t ret[KMEND_DROP_REASONS])
 	}
 }
 
+static void free_counts(uint64_t **on)
+{
+	free(*on);
+}
+
 static void count(const struct km_collect *c, uint64_t ret[KM_DROP_MAX])
 {
 	uint32_t cpus = c->bpf.setup.cpus;
-	km_autofree_char char *room = calloc(cpus, sizeof(uint64_t));
-	const uint64_t *on = (const void *)room;
+	km_autofree(free_counts) uint64_t *on = calloc(cpus, sizeof(*on));
 
 	memset(ret, 0, KM_DROP_MAX * sizeof(*ret));
-	for (uint32_t reason = 0; room && reason < KMEND_DROP_REASONS; reason++) {
+	for (uint32_t reason = 0; on && reason < KMEND_DROP_REASONS; reason++) {
 		uint8_t class = c->bpf.drop_class[reason];
 
-		if (!class || bpf_map_lookup_elem(c->bpf.maps[KM_MAP_DROPS], &reason, room) < 0)
+		if (!class || bpf_map_lookup_elem(c->bpf.maps[KM_MAP_DROPS], &reason, on) < 0)
 			continue;
 		for (uint32_t cpu = 0; cpu < cpus; cpu++)
 			ret[class] += on[cpu];

@@ -249,8 +249,7 @@ static void update(const struct km_collect *c, int sig, struct km_source *s)
 		need(s, !why, why);
 		break;
 	case NEED_TASKS:
-		update_tasks(c, s);
-		break;
+		return update_tasks(c, s);
 	case NEED_MEMORY:
 		need(s, c->cgroups && has_controller(c, c->mounts.memory, "memory"),
 		     "no memory controller: boot with cgroup_enable=memory or mount it");

@@ -63,8 +63,8 @@ void km_setup_pins(struct km_daemon *d)
 	}
 }
 
-/* A failover that is to outlive us is pinned in a directory of its own; a new bpffs has files of the
- * kernel's. */
+/* A failover that is to outlive us is pinned in a directory of its own; a new bpffs has files of
+ * the kernel's. */
 static bool holds_more(const char *path)
 {
 	DIR *dir = opendir(path);

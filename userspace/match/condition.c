@@ -101,7 +101,7 @@ static int add_branch(struct tree *t, const struct cond *in, struct km_cond *sel
 static int add(struct tree *t, const cJSON *node)
 {
 	static const char *const one = "give one of forecast, event, state, level, incident, "
-	                               "endpoint, text, all, any, not";
+				       "endpoint, text, all, any, not";
 	unsigned int at = t->used;
 	struct km_cond *self = &t->node[at];
 	struct cond in = { 0 };

@@ -248,7 +248,7 @@ static int fail_back(struct km_failovers *f, struct entry *e, const struct km_fa
 		return -EALREADY;
 	km_peer_text(&e->endpoint->place[0].address, primary);
 	snprintf(detail, size, "%u of %u new connections to %s go there again",
-	         KMEND_SHARE_ALL - share, KMEND_SHARE_ALL, primary);
+	         (uint32_t)KMEND_SHARE_ALL - share, (uint32_t)KMEND_SHARE_ALL, primary);
 	if (share)
 		return set_route(f, e, standby, share, e->pinned);
 	end(f, e);

@@ -150,7 +150,7 @@ static void bad_requests_are_refused_with_their_reason_and_journalled(void **sta
 
 static void texts_without_an_end_are_refused(void **state)
 {
-	struct km_act_request q;
+	struct km_act_request q = { 0 };
 	char *const texts[] = { q.service, q.rule, q.reason, q.args.object };
 
 	(void)state;

@@ -242,7 +242,7 @@ static void a_unit_defined_under_its_own_name_goes_on_from_the_discovered_one(vo
 
 #define ROW(fn) cmocka_unit_test_setup_teardown(fn, world_begin, world_end)
 
-/* A manager forks in its own cgroup; the child moves over and executes, and the fork is told last. */
+/* A manager forks in its own cgroup; the child moves over and executes; the fork is told last. */
 static void a_fork_that_is_told_late_moves_nobody_back(void **state)
 {
 	struct world *w = *state;

@@ -348,9 +348,9 @@ static void a_recorded_host_is_asked_as_a_made_one_is(void **state)
 	static const char text[] =
 		"{\"version\":1,\"tests\":["
 		"{\"name\":\"a\",\"trace\":\"demo.trace\",\"services\":[\"demo-crash\",\"demo-"
-	        "leak\"],"
+		"leak\"],"
 		"\"expect\":[{\"to\":\"5s\",\"speaks\":true},{\"decision\":\"suggest\",\"do\":"
-	        "\"start\"},"
+		"\"start\"},"
 		"{\"service\":\"demo-leak\",\"decision\":\"suggest\",\"count\":0}]},"
 		"{\"name\":\"b\",\"trace\":\"demo.trace\",\"mode\":\"auto\",\"services\":["
 		"\"demo-crash\"],\"expect\":[{\"decision\":\"act\",\"do\":\"start\"}]},"

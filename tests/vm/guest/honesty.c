@@ -38,10 +38,7 @@ static bool records(struct guest *g)
 }
 
 const struct guest_case guest_honesty[] = {
-	{ "kmend.canary", canary },
-	{ "kmend.links_lost", a_link },
-	{ "kmend.records_lost", records },
-	{ "health.latency", NULL },
-	{ "health.certificate_left", NULL },
-	{ NULL, NULL },
+	{ "kmend.canary", canary },          { "kmend.links_lost", a_link },
+	{ "kmend.records_lost", records },   { "health.latency", NULL },
+	{ "health.certificate_left", NULL }, { NULL, NULL },
 };

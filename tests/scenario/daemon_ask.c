@@ -207,7 +207,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(programs_and_signals_are_listed_with_their_hooks),
 		cmocka_unit_test_setup(while_the_file_that_pauses_is_there_nothing_is_started,
 		                       forget_state),
-		cmocka_unit_test(without_a_bpffs_of_the_host_one_is_mounted_and_goes),
+		cmocka_unit_test_setup(without_a_bpffs_of_the_host_one_is_mounted_and_goes,
+		                       forget_state),
 	};
 
 	(void)argc;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <dirent.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <linux/openat2.h>
 #include <mntent.h>
 #include <stdio.h>
@@ -14,6 +14,8 @@
 
 /* Processes that are forked while others are moved: passes until none is left behind. */
 #define PASSES_MAX 8
+/* Cgroups within each other: more than anything nests, and few enough descriptors to be open. */
+#define DEPTH_MAX 64
 
 const char *km_place_fault(int error)
 {
@@ -203,42 +205,64 @@ uint64_t km_place_id(int dir)
 	return fstat(dir, &st) == 0 ? st.st_ino : 0;
 }
 
-/* Not what was removed while it was being looked for. */
-static bool cannot_be_read(const FTSENT *e)
+/* Gone while it was being looked for is gone. */
+static int unless_gone(int error)
 {
-	return (e->fts_info == FTS_DNR || e->fts_info == FTS_ERR || e->fts_info == FTS_NS) &&
-	       e->fts_errno != ENOENT && e->fts_errno != ENODEV;
+	return error == ENOENT || error == ENODEV ? -ENOENT : -error;
+}
+
+static int look_below(int parent, const char *name, uint64_t id, unsigned int depth, int *ret_dir);
+
+/* All of D, until it is found. -ENOENT only if nothing was left unseen. */
+static int look_in(DIR *d, uint64_t id, unsigned int depth, int *ret_dir)
+{
+	int unseen = 0, r = -ENOENT;
+	struct dirent *e;
+
+	while (r < 0 && (errno = 0, e = readdir(d))) {
+		if (e->d_type != DT_DIR || e->d_name[0] == '.')
+			continue;
+		r = look_below(dirfd(d), e->d_name, id, depth + 1, ret_dir);
+		unseen = r == -ENOENT ? unseen : r;
+	}
+	if (r == 0)
+		return 0;
+	return errno ? unless_gone(errno) : unseen ? unseen : -ENOENT;
+}
+
+/* fts(3) takes a list that breaks off for a whole one: what is there would be called gone. */
+static int look_below(int parent, const char *name, uint64_t id, unsigned int depth, int *ret_dir)
+{
+	km_autoclose int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	uint64_t here = fd < 0 ? 0 : km_place_id(fd);
+	DIR *d;
+	int r;
+
+	if (fd < 0)
+		return unless_gone(errno);
+	if (!here)
+		return -EIO;
+	if (here == id) {
+		*ret_dir = km_take_fd(&fd);
+		return 0;
+	}
+	if (depth == DEPTH_MAX)
+		return -ELOOP;
+	d = fdopendir(fd);
+	if (!d)
+		return -errno;
+	fd = -1;
+	r = look_in(d, id, depth, ret_dir);
+	closedir(d);
+	return r;
 }
 
 int km_place_reopen(const char *controller, uint64_t id, int *ret_dir, bool *ret_v2)
 {
 	char root[KM_PATH_MAX];
-	char *roots[] = { root, NULL };
-	int r = find_hierarchy(controller, root, sizeof(root), ret_v2), unseen = 0;
-	FTSENT *e;
-	FTS *f;
+	int r = find_hierarchy(controller, root, sizeof(root), ret_v2);
 
-	if (r < 0)
-		return r;
-	f = fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, NULL);
-	if (!f)
-		return -errno;
-	r = -ENOENT;
-	while (r == -ENOENT && (errno = 0, e = fts_read(f))) {
-		if (cannot_be_read(e))
-			unseen = -e->fts_errno;
-		if (e->fts_info != FTS_D || e->fts_statp->st_ino != id)
-			continue;
-		*ret_dir = open(e->fts_accpath, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-		r = *ret_dir < 0 ? -errno : 0;
-		if (r == 0 && km_place_id(*ret_dir) != id)
-			r = -ENOENT;
-	}
-	/* At the end: a reader that fails ends as if there were nothing more. */
-	if (r == -ENOENT && !e && errno)
-		unseen = -errno;
-	fts_close(f);
-	return r == -ENOENT && unseen ? unseen : r;
+	return r < 0 ? r : look_below(AT_FDCWD, root, id, 0, ret_dir);
 }
 
 int km_place_move(int from, int to)

@@ -432,14 +432,9 @@ static inline pid_t sweep_successor(void)
 /* main(): again inside of enclose, journals on its tmpfs: thousands are begun. */
 static inline int sweep_main(char **argv, const struct CMUnitTest *tests, size_t count)
 {
-	char *again[] = { test_built("tests/lib/enclose"), "--", argv[0], NULL };
 	sigset_t chld;
 
-	if (!getenv("KMEND_ENCLOSED")) {
-		setenv("KMEND_ENCLOSED", "1", 1);
-		execv(again[0], again);
-		return 1;
-	}
+	test_enclose(argv, NULL);
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &chld, NULL);

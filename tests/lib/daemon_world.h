@@ -224,16 +224,4 @@ static inline void end_keeper(void)
 	}
 }
 
-/* Runs the tests of this program inside: again, by enclose. */
-static inline int enclosed(char **argv)
-{
-	char enclose[2 * PATH_MAX];
-
-	snprintf(enclose, sizeof(enclose), "%s", test_built("tests/lib/enclose"));
-	setenv("KMEND_ENCLOSED", "1", 1);
-	execl(enclose, enclose, "--net", "--", argv[0], NULL);
-	perror(enclose);
-	return 1;
-}
-
 #endif

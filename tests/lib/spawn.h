@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -34,6 +35,25 @@ static inline char *test_built(const char *name)
 	if (last)
 		snprintf(last, PATH_MAX, "/%s", name);
 	return path;
+}
+
+/* main() goes on inside of enclose: this program is run again there, with OPTION if it is not NULL.
+ */
+static inline void test_enclose(char **argv, char *option)
+{
+	char *again[5] = { test_built("tests/lib/enclose") };
+	size_t n = 1;
+
+	if (getenv("KMEND_ENCLOSED"))
+		return;
+	if (option)
+		again[n++] = option;
+	again[n++] = "--";
+	again[n] = argv[0];
+	setenv("KMEND_ENCLOSED", "1", 1);
+	execv(again[0], again);
+	perror(again[0]);
+	_exit(1);
 }
 
 /* Starts ARGV with nothing to read; it dies with this process. -1: could not. */

@@ -508,14 +508,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_family_without_its_head_is_adopted_by_its_oldest),
 		cmocka_unit_test(the_first_start_of_a_boot_is_no_repair),
 	};
-	char *again[] = { test_built("tests/lib/enclose"), "--", argv[0], NULL };
 
 	(void)argc;
-	if (!getenv("KMEND_ENCLOSED")) {
-		setenv("KMEND_ENCLOSED", "1", 1);
-		execv(again[0], again);
-		return 1;
-	}
+	test_enclose(argv, NULL);
 	mkdir(V2, 0755);
 	mkdir(MEMORY, 0755);
 	mkdir(PIDS, 0755);

@@ -282,14 +282,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_cgroup_that_is_shared_is_not_touched),
 		cmocka_unit_test(what_this_host_has_not_is_said),
 	};
-	char *again[] = { test_built("tests/lib/enclose"), "--", argv[0], NULL };
 
 	(void)argc;
-	if (!getenv("KMEND_ENCLOSED")) {
-		setenv("KMEND_ENCLOSED", "1", 1);
-		execv(again[0], again);
-		return 1;
-	}
+	test_enclose(argv, NULL);
 	mkdir("/run/out.d", 0700);
 	mkdir(V2, 0755);
 	mkdir(CPU, 0755);

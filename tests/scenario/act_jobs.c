@@ -404,14 +404,9 @@ int main(int argc, char **argv)
 		TEST(a_reload_is_the_signal_that_the_definition_names),
 		TEST(space_is_freed_where_the_rule_is_about_a_filesystem),
 	};
-	char *again[] = { test_built("tests/lib/enclose"), "--", argv[0], NULL };
 
 	(void)argc;
-	if (!getenv("KMEND_ENCLOSED")) {
-		setenv("KMEND_ENCLOSED", "1", 1);
-		execv(again[0], again);
-		return 1;
-	}
+	test_enclose(argv, NULL);
 	mkdir("/run/out.d", 0700);
 	mkdir(V2, 0755);
 	return cmocka_run_group_tests(tests, NULL, NULL);

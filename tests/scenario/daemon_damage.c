@@ -139,8 +139,7 @@ int main(int argc, char **argv)
 	};
 
 	(void)argc;
-	if (!getenv("KMEND_ENCLOSED"))
-		return enclosed(argv);
+	test_enclose(argv, "--net");
 	make_files();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

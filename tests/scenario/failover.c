@@ -541,8 +541,7 @@ int main(int argc, char **argv)
 	int fd;
 
 	(void)argc;
-	if (!getenv("KMEND_ENCLOSED"))
-		return enclosed(argv);
+	test_enclose(argv, "--net");
 	make_files();
 	mkdir(DIR_PATH "/services.d", 0755);
 	mkdir(DIR_PATH "/rules/net", 0755);

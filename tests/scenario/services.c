@@ -221,8 +221,7 @@ int main(int argc, char **argv)
 	};
 
 	(void)argc;
-	if (!getenv("KMEND_ENCLOSED"))
-		return enclosed(argv);
+	test_enclose(argv, "--net");
 	make_files();
 	mkdir(DIR_PATH "/services.d", 0755);
 	put(DIR_PATH "/kmend.json", "%s",

@@ -187,8 +187,7 @@ int main(int argc, char **argv)
 	};
 
 	(void)argc;
-	if (!getenv("KMEND_ENCLOSED"))
-		return enclosed(argv);
+	test_enclose(argv, "--net");
 	make_files();
 	write_file(DIR_PATH "/kmend.json", group_config, test_built("tests/lib/demo_service"));
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,14 +137,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_signal_reaches_the_process_that_it_is_for),
 		cmocka_unit_test(no_signal_reaches_one_that_has_its_number_later),
 	};
-	char *again[] = { test_built("tests/lib/enclose"), "--", argv[0], NULL };
 
 	(void)argc;
-	if (!getenv("KMEND_ENCLOSED")) {
-		setenv("KMEND_ENCLOSED", "1", 1);
-		execv(again[0], again);
-		return 1;
-	}
+	test_enclose(argv, NULL);
 	mkdir("/run/out.d", 0700);
 	return cmocka_run_group_tests(tests, begin, done);
 }

@@ -105,7 +105,7 @@ static void say_endpoint(const struct km_cond *c, char *out, size_t size)
 
 static void say_condition(const struct km_cond *c, char *out, size_t size)
 {
-	char text[256] = "", time[32];
+	char text[384] = "", time[32];
 
 	switch (c->op) {
 	case KM_COND_ALL:

@@ -522,22 +522,29 @@ static void what_is_to_be_undone_ends_with_kmend(void **state)
 	finish();
 }
 
+/* Each fault takes 10 s and more: all of them with KMEND_LONG, one of each kind of service else. */
+static const struct CMUnitTest short_tests[] = {
+	cmocka_unit_test_teardown(redis_that_is_killed_is_left_and_returned_to, clean_up),
+	cmocka_unit_test_teardown(http_that_is_killed_is_left_and_returned_to, clean_up),
+	cmocka_unit_test_teardown(
+		what_is_to_be_kept_goes_on_without_kmend_and_is_taken_back_by_the_next_one,
+		clean_up),
+	cmocka_unit_test_teardown(what_is_to_be_undone_ends_with_kmend, clean_up),
+};
+
+static const struct CMUnitTest long_tests[] = {
+	cmocka_unit_test_teardown(redis_that_is_cut_off_is_left_and_returned_to, clean_up),
+	cmocka_unit_test_teardown(redis_that_is_twenty_times_slower_is_left_and_returned_to,
+	                          clean_up),
+	cmocka_unit_test_teardown(http_that_is_cut_off_is_left_and_returned_to, clean_up),
+	cmocka_unit_test_teardown(http_that_is_twenty_times_slower_is_left_and_returned_to,
+	                          clean_up),
+};
+
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_teardown(redis_that_is_killed_is_left_and_returned_to, clean_up),
-		cmocka_unit_test_teardown(redis_that_is_cut_off_is_left_and_returned_to, clean_up),
-		cmocka_unit_test_teardown(redis_that_is_twenty_times_slower_is_left_and_returned_to,
-		                          clean_up),
-		cmocka_unit_test_teardown(http_that_is_killed_is_left_and_returned_to, clean_up),
-		cmocka_unit_test_teardown(http_that_is_cut_off_is_left_and_returned_to, clean_up),
-		cmocka_unit_test_teardown(http_that_is_twenty_times_slower_is_left_and_returned_to,
-		                          clean_up),
-		cmocka_unit_test_teardown(
-			what_is_to_be_kept_goes_on_without_kmend_and_is_taken_back_by_the_next_one,
-			clean_up),
-		cmocka_unit_test_teardown(what_is_to_be_undone_ends_with_kmend, clean_up),
-	};
+	int r;
+
 	int fd;
 
 	(void)argc;
@@ -554,5 +561,8 @@ int main(int argc, char **argv)
 	fd = open(POOL_STATS, O_RDWR | O_CREAT, 0666);
 	assert_int_equal(ftruncate(fd, sizeof(*stats)), 0);
 	stats = mmap(NULL, sizeof(*stats), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	r = cmocka_run_group_tests(short_tests, NULL, NULL);
+	if (getenv("KMEND_LONG"))
+		r += cmocka_run_group_tests(long_tests, NULL, NULL);
+	return r;
 }

@@ -8,7 +8,7 @@ SWEEPS    := $(patsubst tests/sweep/%.c,%,$(wildcard tests/sweep/*.c))
 ## sweeps: failing calls, damage, reuse and rights, point by point (root; SWEEP_LONG=1: all points)
 sweeps: all tests
 	$(Q)$(SWEEP_ENV) LIMIT=$(if $(SWEEP_LONG),7200,300) JOBS=1 \
-		tests/run $(O) sweep/ scenario/act_kill
+		tests/run $(O) sweep/ scenario/act_kill $(if $(SWEEP_LONG),scenario/failover)
 
 ## sweep-NAME: one of them: $(SWEEPS)
 $(SWEEPS:%=sweep-%): sweep-%: all $(O)/tests/sweep/%

@@ -45,20 +45,10 @@ const char *const km_traffic_names[KM_TRAFFIC_MAX + 1] = {
 	[KM_TO_STANDBY] = "standby",
 };
 
-struct key {
-	uint64_t service_id;
-	uint64_t name_hash;
-};
-
-static struct key key_of(uint64_t service_id, const char *name)
-{
-	return (struct key){ service_id, km_hash(name, strlen(name)) };
-}
-
 static struct km_endpoint_state *find(const struct km_attribute *a, uint64_t service_id,
                                       const char *name)
 {
-	struct key key = key_of(service_id, name);
+	struct km_named_key key = km_named_key(service_id, name);
 
 	return km_table_get(a->endpoints, &key);
 }
@@ -300,7 +290,7 @@ static void add(struct km_attribute *a, const struct km_service_def *def, uint64
 	uint64_t id = km_service_id(def->kind, def->name);
 
 	for (size_t i = 0; i < def->endpoint_count; i++) {
-		struct key key = key_of(id, def->endpoints[i].name);
+		struct km_named_key key = km_named_key(id, def->endpoints[i].name);
 		struct km_endpoint_state *e;
 		int r = km_table_put(a->endpoints, &key, &e);
 
@@ -348,7 +338,7 @@ int km_endpoint_table_new(struct km_table **ret)
 	static const struct km_table_opts opts = { .name = "endpoints",
 		                                   .rows_max = KM_ENDPOINT_ROWS_MAX,
 		                                   .row_size = sizeof(struct km_endpoint_state),
-		                                   .key_size = sizeof(struct key),
+		                                   .key_size = sizeof(struct km_named_key),
 		                                   .valid = valid };
 
 	return km_table_new(&opts, ret);

@@ -4,20 +4,10 @@
 #include "attribute/state.h"
 #include "base/text.h"
 
-struct key {
-	uint64_t service_id;
-	uint64_t name_hash;
-};
-
-static struct key key_of(uint64_t service_id, const char *check)
-{
-	return (struct key){ service_id, km_hash(check, strlen(check)) };
-}
-
 const struct km_check_state *km_attribute_check(const struct km_attribute *a, uint64_t service_id,
                                                 const char *check)
 {
-	struct key key = key_of(service_id, check);
+	struct km_named_key key = km_named_key(service_id, check);
 
 	return km_table_get(a->checks, &key);
 }
@@ -109,12 +99,12 @@ void km_health_result(struct km_attribute *a, const struct km_signal *s, struct 
 		a->config ? km_config_service(a->config, h->service) : NULL;
 	struct km_check_state *c = NULL;
 	struct km_service_row *row;
-	struct key key;
+	struct km_named_key key;
 
 	row = def ? km_service_row(a, km_service_id(def->kind, def->name)) : NULL;
 	for (size_t i = 0; row && i < def->check_count; i++)
 		if (!strcmp(def->checks[i].name, h->check)) {
-			key = key_of(row->pub.id, h->check);
+			key = km_named_key(row->pub.id, h->check);
 			if (km_table_put(a->checks, &key, &c) < 0)
 				km_attribute_misc(a)->refused++;
 		}
@@ -176,7 +166,7 @@ int km_health_table_new(struct km_table **ret)
 	static const struct km_table_opts opts = { .name = "checks",
 		                                   .rows_max = KM_CHECKS_MAX,
 		                                   .row_size = sizeof(struct km_check_state),
-		                                   .key_size = sizeof(struct key),
+		                                   .key_size = sizeof(struct km_named_key),
 		                                   .valid = valid };
 
 	return km_table_new(&opts, ret);

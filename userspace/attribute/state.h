@@ -3,6 +3,7 @@
 #ifndef KM_ATTRIBUTE_STATE_H
 #define KM_ATTRIBUTE_STATE_H
 
+#include "base/text.h"
 #include "attribute/attribute.h"
 
 /* Of what is no service: a quarter of the table, so that peers cannot crowd out services. */
@@ -214,5 +215,16 @@ void km_service_down(struct km_attribute *a, struct km_service_row *s, uint64_t 
 enum km_event km_service_settle(struct km_attribute *a, struct km_service_row *s);
 /* Exit code, sender or OOM mark that came later than the end. */
 void km_service_fill_in(struct km_attribute *a, const struct km_ended_row *e);
+
+/* Of what a service has by name: health checks, endpoints. */
+struct km_named_key {
+	uint64_t service_id;
+	uint64_t name_hash;
+};
+
+static inline struct km_named_key km_named_key(uint64_t service_id, const char *name)
+{
+	return (struct km_named_key){ service_id, km_hash(name, strlen(name)) };
+}
 
 #endif

@@ -89,6 +89,27 @@ static int backtest(struct place *p, const char *since)
 	return p->run.code;
 }
 
+/* It says the same of what was kept as of the trace itself, which is not nothing. */
+static void assert_same_as_the_trace(const char *kept)
+{
+	char *argv[] = { (char *)"kmend",
+		         (char *)"rule",
+		         (char *)"backtest",
+		         (char *)"rules/crash",
+		         (char *)"--trace",
+		         (char *)TRACE,
+		         NULL };
+	struct run r;
+
+	run_begin(&r, argv);
+	run_end(&r);
+	assert_int_equal(r.code, 0);
+	assert_string_equal(kept, r.out);
+	assert_non_null(strstr(r.out, "of history; "));
+	assert_null(strstr(r.out, "of history; 0 failures"));
+	run_free(&r);
+}
+
 static void each_recorded_moment_counts_once(void **state)
 {
 	struct place *p = *state;
@@ -96,8 +117,7 @@ static void each_recorded_moment_counts_once(void **state)
 
 	keep(p, names[0], 3600);
 	assert_int_equal(backtest(p, "2h"), 0);
-	assert_non_null(strstr(p->run.out, "of history; "));
-	assert_null(strstr(p->run.out, "of history; 0 failures")); /* or nothing was counted */
+	assert_same_as_the_trace(p->run.out);
 	once = strdup(p->run.out);
 	run_free(&p->run);
 	/* a later decision of the same seconds */

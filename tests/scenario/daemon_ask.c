@@ -200,11 +200,17 @@ static void while_the_file_that_pauses_is_there_nothing_is_started(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_recorded_trace_gives_the_same_decision_again),
-		cmocka_unit_test(signals_of_one_service_are_told_as_they_come_and_closely_if_asked),
-		cmocka_unit_test(a_service_that_is_not_there_is_not_watched),
-		cmocka_unit_test(each_stream_over_the_limit_is_refused_and_a_closed_one_makes_room),
-		cmocka_unit_test(programs_and_signals_are_listed_with_their_hooks),
+		cmocka_unit_test_setup(a_recorded_trace_gives_the_same_decision_again,
+		                       forget_state),
+		cmocka_unit_test_setup(
+			signals_of_one_service_are_told_as_they_come_and_closely_if_asked,
+			forget_state),
+		cmocka_unit_test_setup(a_service_that_is_not_there_is_not_watched, forget_state),
+		cmocka_unit_test_setup(
+			each_stream_over_the_limit_is_refused_and_a_closed_one_makes_room,
+			forget_state),
+		cmocka_unit_test_setup(programs_and_signals_are_listed_with_their_hooks,
+		                       forget_state),
 		cmocka_unit_test_setup(while_the_file_that_pauses_is_there_nothing_is_started,
 		                       forget_state),
 		cmocka_unit_test_setup(without_a_bpffs_of_the_host_one_is_mounted_and_goes,

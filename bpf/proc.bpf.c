@@ -49,6 +49,37 @@ static __always_inline void read_path(char path[KMEND_PATH_LEN], const char *fro
 		bpf_probe_read_kernel_str(path, KMEND_PATH_LEN, from + done + n - KMEND_PATH_LEN);
 }
 
+/* 6.11 split the times (3aa63a569c64 "fs: switch timespec64 fields in inode to discrete integers"),
+ * 6.7 had renamed them (12cd44023651 "fs: rename inode i_atime and i_mtime fields"). */
+struct timespec64___inode {
+	__s64 tv_sec;
+	long tv_nsec;
+} __attribute__((preserve_access_index));
+
+struct inode___pre_6_11 {
+	struct timespec64___inode __i_mtime;
+} __attribute__((preserve_access_index));
+
+struct inode___pre_6_7 {
+	struct timespec64___inode i_mtime;
+} __attribute__((preserve_access_index));
+
+static __always_inline __u32 image_of(struct inode *inode)
+{
+	struct inode___pre_6_11 *split = (void *)inode;
+	struct inode___pre_6_7 *old = (void *)inode;
+	__u64 size = BPF_CORE_READ(inode, i_size);
+
+	if (bpf_core_field_exists(inode->i_mtime_sec))
+		return kmend_image(size, BPF_CORE_READ(inode, i_mtime_sec),
+		                   BPF_CORE_READ(inode, i_mtime_nsec));
+	if (bpf_core_field_exists(split->__i_mtime))
+		return kmend_image(size, BPF_CORE_READ(split, __i_mtime.tv_sec),
+		                   BPF_CORE_READ(split, __i_mtime.tv_nsec));
+	return kmend_image(size, BPF_CORE_READ(old, i_mtime.tv_sec),
+	                   BPF_CORE_READ(old, i_mtime.tv_nsec));
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(km_exec, struct task_struct *t, int old_pid, struct linux_binprm *bprm)
 {
@@ -68,6 +99,7 @@ int BPF_PROG(km_exec, struct task_struct *t, int old_pid, struct linux_binprm *b
 	e->ppid = task_tgid(t->real_parent);
 	e->start_ns = task_start_ns(t);
 	e->uid = t->real_cred->uid.val;
+	e->image = image_of(BPF_CORE_READ(bprm, file, f_inode));
 	task_comm(t, e->comm);
 	read_path(e->path, bprm->filename);
 	emit_end_quietly(ring, e, sizeof(*e));

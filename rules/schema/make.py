@@ -333,6 +333,7 @@ conditions = {
         "matches": whole(r"[ -~]{1,127}"),
         "for": LONGER,
     }, ["of", "matches"]),
+    "deployed": obj({"within": duration(S, 30 * DAY)}, ["within"]),
     "all": {"type": "array", "minItems": 1, "items": ref("condition"),
             "allOf": excludes("event", events) +
             excludes("state", states[:2]) + excludes("state", states[2:])},

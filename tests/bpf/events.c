@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 static bool fork_of(const void *raw, const void *arg)
@@ -196,6 +197,22 @@ static void a_long_path_keeps_its_end(void **state)
 	assert_string_equal(e->path, path + strlen(path) - KMEND_PATH_LEN + 1);
 }
 
+/* As stat(2) sees the file, so that who was there before is comparable with who comes. */
+static void an_exec_says_which_version_it_runs(void **state)
+{
+	struct world *w = *state;
+	const struct kmend_exec *e;
+	struct stat st;
+	uint32_t pid = CHILD(execl("/bin/true", "true", NULL));
+
+	assert_int_equal(reap(pid), 0);
+	e = world_wait(w, KMEND_EXEC, exec_of, &pid);
+	assert_non_null(e);
+	assert_int_equal(stat("/bin/true", &st), 0);
+	assert_int_equal(e->image, kmend_image((uint64_t)st.st_size, (uint64_t)st.st_mtim.tv_sec,
+	                                       (uint64_t)st.st_mtim.tv_nsec));
+}
+
 static void a_refused_connect_is_told(void **state)
 {
 	struct world *w = *state;
@@ -312,6 +329,7 @@ int main(void)
 		cmocka_unit_test(the_sender_of_sigkill_is_named),
 		cmocka_unit_test(a_fault_has_no_sender),
 		cmocka_unit_test(a_long_path_keeps_its_end),
+		cmocka_unit_test(an_exec_says_which_version_it_runs),
 		cmocka_unit_test(a_refused_connect_is_told),
 		cmocka_unit_test(retransmits_are_counted_for_the_cgroup),
 		cmocka_unit_test(a_watched_cgroup_wakes_at_once),

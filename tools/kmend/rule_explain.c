@@ -142,6 +142,10 @@ static void say_condition(const struct km_cond *c, char *out, size_t size)
 		                                         : "a health check of it",
 		         km_pattern_check(c->pattern), km_pattern_text(c->pattern));
 		break;
+	case KM_COND_DEPLOYED:
+		snprintf(text, sizeof(text), "it runs another version since %s at most",
+		         km_text_duration(c->within_ns, time, sizeof(time)));
+		break;
 	case KM_COND_OP_MAX:
 		break;
 	}

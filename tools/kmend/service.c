@@ -26,6 +26,7 @@ static const struct km_column rows[] = {
 	{ "maintained for", "maintenance_s", KM_CELL_SECONDS },
 	{ "processes", "processes", KM_CELL_TEXT },
 	{ "main process", "main_tgid", KM_CELL_PID },
+	{ "new version since", "deployed_s", KM_CELL_SECONDS },
 	{ "memory", "memory", KM_CELL_LEVEL },
 	{ "descriptors", "descriptors", KM_CELL_LEVEL },
 	{ "threads", "threads", KM_CELL_LEVEL },

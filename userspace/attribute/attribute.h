@@ -72,8 +72,9 @@ struct km_service {
 	uint64_t latency_ns;         /* of its slowest health check */
 	uint64_t certificate_used_s; /* seconds over of a life of life_s; life_s 0: none seen */
 	uint64_t certificate_life_s;
-	uint32_t health; /* enum km_health, of all its checks together */
-	uint32_t pad;
+	uint64_t deployed_ns; /* when its main process began to run another version; 0: not seen */
+	uint32_t health;      /* enum km_health, of all its checks together */
+	uint32_t images;      /* executables of its main process that are known */
 	struct km_ending last;
 };
 

@@ -59,6 +59,7 @@ static void bind_main(struct km_attribute *a, struct km_service_row *s, uint32_t
 		return;
 	p->bound_id = s->pub.id;
 	km_process_place(a, p, false);
+	km_image_runs(a, s, p);
 	if (s->pub.kind == KM_BY_PIDFILE)
 		bind_children(a, s);
 }

@@ -97,8 +97,10 @@ static void inherit(const struct km_attribute *a, struct km_process_row *p)
 		return;
 	p->path_hash = parent->path_hash;
 	s = parent->bound_id ? km_service_row(a, parent->bound_id) : NULL;
-	if (s && s->pub.kind == KM_BY_PIDFILE)
-		p->bound_id = parent->bound_id;
+	if (!s || s->pub.kind != KM_BY_PIDFILE)
+		return;
+	p->bound_id = parent->bound_id;
+	p->image = parent->image;
 }
 
 static struct km_process_row *make(struct km_attribute *a, const struct km_process_seen *seen)
@@ -142,6 +144,8 @@ struct km_process_row *km_process_see(struct km_attribute *a, const struct km_pr
 		p->cgroup_id = seen->cgroup_id;
 	if (seen->path)
 		p->path_hash = km_path_hash(seen->path);
+	if (seen->image)
+		p->image = km_image_of(seen->path, seen->image);
 	p->pass = km_attribute_misc(a)->pass;
 	p->missed = 0;
 	km_process_place(a, p, seen->fresh);

@@ -73,18 +73,22 @@ void km_service_joined(struct km_attribute *a, struct km_service_row *s, struct 
 {
 	s->pub.processes++;
 	km_service_touch(a, s);
-	if (may_be_main(a, s, p, fresh))
-		set_main(s, p);
+	if (!may_be_main(a, s, p, fresh))
+		return;
+	set_main(s, p);
+	km_image_runs(a, s, p);
 }
 
 static void elect_main(struct km_attribute *a, struct km_service_row *s)
 {
-	const struct km_process_row *p;
+	const struct km_process_row *p, *best = NULL;
 	uint32_t slot = 0;
 
 	while (s->pub.processes > 0 && (p = km_table_next(a->processes, &slot)))
 		if (p->service_id == s->pub.id && better_main(a, s, p))
-			set_main(s, p);
+			set_main(s, best = p);
+	if (best)
+		km_image_runs(a, s, best);
 }
 
 /* The end of a main process goes before that of what it left behind. */

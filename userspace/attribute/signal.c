@@ -52,10 +52,15 @@ static void on_exec(struct km_attribute *a, const struct km_signal *s, struct km
 		.tgid = s->exec.tgid,
 		.ppid = s->exec.ppid,
 		.path = s->exec.path,
+		.image = s->exec.image,
 		.fresh = true,
 	};
+	const struct km_process_row *p = km_process_see(a, &seen);
+	struct km_service_row *row = p && p->service_id ? km_service_row(a, p->service_id) : NULL;
 
-	ret->service = service_of(a, km_process_see(a, &seen));
+	if (row && row->pub.main_tgid == p->tgid)
+		km_image_runs(a, row, p);
+	ret->service = row ? &row->pub : NULL;
 }
 
 /* A zombie is no sign of life: only its parent still knows it. */
@@ -191,6 +196,7 @@ static void on_process(struct km_attribute *a, const struct km_signal *s, struct
 		.tgid = p->tgid,
 		.ppid = p->ppid,
 		.path = p->path[0] ? p->path : NULL,
+		.image = p->image,
 	};
 	struct km_service_row *row;
 	struct km_process_row *found;

@@ -25,6 +25,15 @@
 #define KM_FORGET_NS (3600 * KM_NS_PER_S)
 /* Whole sampling passes without a process before it counts as gone. */
 #define KM_PASSES_MISSED 2
+/* Executables that one main process runs one after the other: a wrapper or two, what they prepare,
+ * and the program. */
+#define KM_IMAGES_MAX 4
+
+/* A file that a main process ran; name 0: none. */
+struct km_image {
+	uint32_t name;    /* hash of the last part of its path */
+	uint32_t version; /* kmend_image() */
+};
 
 struct km_service_row {
 	struct km_service pub;   /* first: its id is the key */
@@ -37,6 +46,7 @@ struct km_service_row {
 	uint64_t seen_ns;   /* newest value of what is no service */
 	uint32_t stillborn; /* its main process was over before it was heard of */
 	uint32_t dirty;     /* its state may have to change: km_service_settle() */
+	struct km_image image[KM_IMAGES_MAX]; /* newest first */
 };
 
 struct km_cgroup_row {
@@ -60,11 +70,12 @@ struct km_process_row {
 	char sender_comm[KMEND_COMM_LEN];
 	uint32_t ppid;
 	uint32_t oom;
-	uint32_t pass;     /* in which it was seen last */
-	uint32_t missed;   /* whole passes without it since */
-	uint32_t looked;   /* 1: use is of an earlier look */
-	struct km_use use; /* in all, as of the last look */
-	uint64_t sender;   /* enum km_sender, of the signal above */
+	uint32_t pass;         /* in which it was seen last */
+	uint32_t missed;       /* whole passes without it since */
+	uint32_t looked;       /* 1: use is of an earlier look */
+	struct km_use use;     /* in all, as of the last look */
+	uint64_t sender;       /* enum km_sender, of the signal above */
+	struct km_image image; /* that it executed itself, or its parent in a pidfile's service */
 };
 
 struct km_ended_row {
@@ -142,6 +153,7 @@ struct km_process_seen {
 	uint32_t tgid;
 	uint32_t ppid;
 	const char *path; /* NULL: not said */
+	uint32_t image;   /* ... and its version, 0: not known */
 	bool fresh;       /* just forked or executed, not found */
 	bool born;        /* forked: whatever else was said of it was later */
 };
@@ -162,6 +174,12 @@ void km_process_place(struct km_attribute *a, struct km_process_row *p, bool fre
 void km_process_place_all(struct km_attribute *a, uint64_t cgroup_id);
 /* End of a pass: who was missed too often is over; old ends are forgotten. */
 void km_process_pass(struct km_attribute *a, uint64_t now_ns);
+
+/* image.c */
+struct km_image km_image_of(const char *path, uint32_t version);
+/* P is S's main process: what it runs now. */
+void km_image_runs(struct km_attribute *a, struct km_service_row *s,
+                   const struct km_process_row *p);
 
 /* service.c */
 struct km_service_row *km_service_row(const struct km_attribute *a, uint64_t id);

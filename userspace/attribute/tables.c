@@ -24,7 +24,7 @@ static bool service_valid(const void *row)
 	       p->state < KM_SERVICE_STATE_MAX && p->health < KM_HEALTH_MAX &&
 	       p->processes <= KM_PROCESSES_MAX && ending_valid(&p->last) &&
 	       ending_valid(&s->end) && flag(s->end_is_main) && flag(s->stillborn) &&
-	       flag(s->dirty);
+	       flag(s->dirty) && p->images <= KM_IMAGES_MAX;
 }
 
 static bool cgroup_valid(const void *row)

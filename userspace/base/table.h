@@ -23,9 +23,14 @@ struct km_table_opts {
 	uint32_t key_size; /* multiple of 8, at most row_size */
 	/* NULL, or false if a restored row must be refused: the trust boundary for checkpoints. */
 	bool (*valid)(const void *row);
-	/* NULL: its rows end with the boot. Else makes of a row of NOW_NS what the next boot must
-	 * know, whose time begins at 0; false: nothing. */
+	/* 0: its rows end with the boot, or with this version of kmendd. Else the number by which
+	 * what outlives them is known to later versions: never used again, another one whenever the
+	 * row changes its meaning. */
+	uint32_t lasting;
+	/* Makes of a row of NOW_NS what must be known afterwards, without times; false: nothing. */
 	bool (*outlives)(void *row, uint64_t now_ns);
+	/* ... and of that a row of NOW_NS again; NULL: it has no times. */
+	void (*returns)(void *row, uint64_t now_ns);
 };
 
 /* -EINVAL: the options break a rule above. */

@@ -45,6 +45,7 @@ static int tell_new(struct km_collect *c, const struct kmend_task *t)
 	raw.wait_status = -1;
 	memcpy(raw.comm, t->comm, sizeof(raw.comm));
 	km_procfs_exe(c->proc_fd, t->tgid, raw.path);
+	raw.image = km_procfs_image(c->proc_fd, t->tgid);
 	return km_emit(c, &raw, sizeof(raw));
 }
 

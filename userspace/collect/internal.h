@@ -33,6 +33,7 @@ struct km_found {
 	uint32_t ppid;
 	uint32_t uid;
 	uint32_t gone; /* its end was seen before it could be told */
+	uint32_t image;
 	char comm[KMEND_COMM_LEN];
 	char *path;
 };

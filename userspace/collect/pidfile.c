@@ -64,6 +64,7 @@ static int look(struct km_collect *c, struct km_pidfile *f)
 	raw.wait_status = -1;
 	memcpy(raw.comm, t.comm, sizeof(raw.comm));
 	km_procfs_exe(c->proc_fd, t.tgid, raw.path);
+	raw.image = km_procfs_image(c->proc_fd, t.tgid);
 	km_copy(raw.service, sizeof(raw.service), f->def->name);
 	return km_emit(c, &raw, sizeof(raw));
 }

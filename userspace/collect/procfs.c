@@ -268,3 +268,15 @@ void km_procfs_exe(int proc_fd, uint32_t pid, char *path_out)
 	km_copy(path_out, KMEND_PATH_LEN,
 	        target + (n >= KMEND_PATH_LEN ? n - KMEND_PATH_LEN + 1 : 0));
 }
+
+uint32_t km_procfs_image(int proc_fd, uint32_t pid)
+{
+	char name[64];
+	struct stat st;
+
+	snprintf(name, sizeof(name), "%u/exe", pid);
+	if (fstatat(proc_fd, name, &st, 0) < 0)
+		return 0;
+	return kmend_image((uint64_t)st.st_size, (uint64_t)st.st_mtim.tv_sec,
+	                   (uint64_t)st.st_mtim.tv_nsec);
+}

@@ -35,6 +35,8 @@ int km_procfs_task(int proc_fd, const char *cgroup_mount, uint32_t pid, struct k
 int km_procfs_each(int proc_fd, const char *cgroup_mount, km_task_cb cb, void *userdata);
 /* What PATH_OUT (KMEND_PATH_LEN) is executed from, its last bytes; empty: not readable. */
 void km_procfs_exe(int proc_fd, uint32_t pid, char *path_out);
+/* kmend_image() of it; 0: not readable. */
+uint32_t km_procfs_image(int proc_fd, uint32_t pid);
 /* Start and parent only. */
 int km_procfs_stat(int proc_fd, uint32_t pid, struct km_proc_stat *ret);
 

@@ -93,7 +93,7 @@ struct km_raw_process {
 	uint32_t source;     /* KM_FROM_EXIT_WATCH: it is gone (pidfd or waitpid), seen without the
 				kernel record */
 	int32_t wait_status; /* KM_FROM_EXIT_WATCH: as wait(2); -1 not known */
-	uint32_t pad;
+	uint32_t image;      /* kmend_image() of the executable, 0 not known */
 	char comm[KMEND_COMM_LEN];
 	char path[KMEND_PATH_LEN]; /* executable; empty: not readable */
 	char service[KM_NAME_MAX]; /* KM_FROM_PIDFILE: the definition */

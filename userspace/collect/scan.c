@@ -26,6 +26,7 @@ static int keep(void *userdata, const struct kmend_task *t)
 		                .tgid = t->tgid,
 		                .ppid = t->ppid,
 		                .uid = t->uid,
+		                .image = km_procfs_image(c->proc_fd, t->tgid),
 		                .path = strdup(path) };
 	if (!f->path)
 		return -ENOMEM;
@@ -76,6 +77,7 @@ int km_scan_emit(struct km_collect *c)
 		raw.uid = f->uid;
 		raw.source = KM_FROM_SCAN;
 		raw.wait_status = -1;
+		raw.image = f->image;
 		memcpy(raw.comm, f->comm, sizeof(raw.comm));
 		km_copy(raw.path, sizeof(raw.path), f->path);
 		r = km_emit(c, &raw, sizeof(raw));

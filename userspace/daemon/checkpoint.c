@@ -178,7 +178,8 @@ static int load_newest(struct km_engine *e, struct km_buf **ret)
 	return 0;
 }
 
-int km_checkpoint_feed(struct km_engine *e, const struct km_buf *rows)
+/* How many rows. */
+static int feed(struct km_engine *e, const struct km_buf *rows)
 {
 	size_t at = 0;
 	int fed = 0;
@@ -210,7 +211,7 @@ int km_checkpoint_read(struct km_engine *e)
 	if (e->d->engine_fd < 0)
 		return -ENOENT;
 	r = load_newest(e, &rows);
-	return r < 0 ? r : km_checkpoint_feed(e, rows);
+	return r < 0 ? r : feed(e, rows);
 }
 
 void km_checkpoint_set_aside(struct km_engine *e)

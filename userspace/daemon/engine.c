@@ -309,14 +309,14 @@ static int take_over(struct km_engine *e)
 {
 	int r = km_checkpoint_read(e);
 
-	if (r == -ENOENT)
+	if (r == -ENOTSUP)
+		km_log(KM_NOTICE, "state of before the restart is of another version of kmendd: "
+		                  "only what keeps it from acting is taken over");
+	if (r == -ENOENT || r == -ENOTSUP)
 		r = km_lasting_read(e);
 	if (r > 0)
 		km_log(KM_NOTICE, "state of before the restart taken over: %d rows", r);
-	if (r == -ENOTSUP)
-		km_log(KM_WARNING, "state of before the restart is of another version of kmendd: "
-		                   "begun anew");
-	if (r >= 0 || r == -ENOENT || r == -ENOTSUP)
+	if (r >= 0 || r == -ENOENT)
 		return 0;
 	km_checkpoint_set_aside(e);
 	km_lasting_set_aside(e);

@@ -95,8 +95,6 @@ void km_engine_stream_end(struct km_engine *e);
 int km_checkpoint_write(struct km_engine *e);
 /* Feeds what was saved in this boot; how many rows, or negative errno. */
 int km_checkpoint_read(struct km_engine *e);
-/* ROWS as they were saved; how many, or negative errno. */
-int km_checkpoint_feed(struct km_engine *e, const struct km_buf *rows);
 /* Both files get another name, for people to look at. */
 void km_checkpoint_set_aside(struct km_engine *e);
 /* lasting.c: what must be known after a reboot. Each as above; written only if a checkpoint was

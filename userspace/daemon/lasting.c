@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What must be known after a reboot, however the host went down: a small file that is synced and
- * renamed into place, written only when it has changed, and never on the way to a repair. */
+/* What must be known after a reboot or an update, however kmendd ended: a small file that is synced
+ * and renamed into place, written only when it has changed, and never on the way to a repair. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <zlib.h>
@@ -93,6 +93,53 @@ static int load(int dir_fd, struct km_buf *ret)
 	return 0;
 }
 
+/* Layout 16 named tables by their places, and all of them changed at once. */
+static void renumber(struct km_raw_state *s)
+{
+	static const struct {
+		uint32_t place, lasting;
+	} known[] = { { 15, 1 }, { 19, 2 }, { 21, 3 }, { 22, 4 },
+		      { 23, 5 }, { 24, 6 }, { 28, 7 }, { 29, 8 } };
+
+	for (size_t i = 0; s->layout == 16 && i < KM_ARRAY_SIZE(known); i++)
+		if (known[i].place == s->table) {
+			s->table = known[i].lasting;
+			s->layout = KM_LAYOUT_LASTING;
+		}
+}
+
+/* As though all of it had happened now. What another version kept and this one does not know is
+ * left out. */
+static int feed(struct km_engine *e, struct km_buf *rows)
+{
+	uint64_t now_ns = km_now_ns();
+	int fed = 0, other = 0;
+
+	for (size_t at = 0; at < rows->len;) {
+		struct km_raw_state *s = (void *)(rows->data + at);
+		int r;
+
+		if (rows->len - at < sizeof(*s) || s->hdr.type != KM_RAW_STATE ||
+		    s->hdr.size < sizeof(*s) || s->hdr.size > rows->len - at)
+			return -EBADMSG;
+		renumber(s);
+		s->hdr.ktime_ns = now_ns;
+		r = s->layout == KM_LAYOUT_LASTING ? km_pipeline_feed(e->pipeline, s, s->hdr.size)
+		                                   : -ENOTSUP;
+		if (r < 0 && r != -ENOTSUP)
+			return r;
+		fed += r == 0;
+		other += r != 0;
+		at += s->hdr.size;
+	}
+	if (other)
+		km_log(KM_WARNING,
+		       "%d of %d rows that outlive kmendd are of another version: "
+		       "begun anew",
+		       other, fed + other);
+	return fed;
+}
+
 int km_lasting_read(struct km_engine *e)
 {
 	km_autofree(km_buf_freep) struct km_buf *rows = NULL;
@@ -103,7 +150,7 @@ int km_lasting_read(struct km_engine *e)
 	r = km_buf_new(LASTING_MAX, &rows);
 	if (r == 0)
 		r = load(e->d->engine_fd, rows);
-	return r < 0 ? r : km_checkpoint_feed(e, rows);
+	return r < 0 ? r : feed(e, rows);
 }
 
 void km_lasting_set_aside(struct km_engine *e)

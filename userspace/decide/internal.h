@@ -244,7 +244,7 @@ extern const struct km_table_opts km_decide_table_opts[KM_T_MAX];
 struct km_meta *km_decide_meta(struct km_decide *d);
 void km_decide_count_full(struct km_decide *d);
 
-/* lasting.c: struct km_table_opts::outlives. */
+/* lasting.c: struct km_table_opts::outlives, and ::returns. */
 bool km_lasting_meta(void *row, uint64_t now_ns);
 bool km_lasting_acts(void *row, uint64_t now_ns);
 bool km_lasting_host(void *row, uint64_t now_ns);
@@ -252,6 +252,12 @@ bool km_lasting_pace(void *row, uint64_t now_ns);
 bool km_lasting_quarantine(void *row, uint64_t now_ns);
 bool km_lasting_maintain(void *row, uint64_t now_ns);
 bool km_lasting_track(void *row, uint64_t now_ns);
+void km_lasting_meta_returns(void *row, uint64_t now_ns);
+void km_lasting_acts_return(void *row, uint64_t now_ns);
+void km_lasting_host_returns(void *row, uint64_t now_ns);
+void km_lasting_pace_returns(void *row, uint64_t now_ns);
+void km_lasting_quarantine_returns(void *row, uint64_t now_ns);
+void km_lasting_maintain_returns(void *row, uint64_t now_ns);
 
 /* guard.c: fills passed and guard. */
 void km_guard_look(struct km_move *m);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What of this phase's state the next boot must know: all that keeps kmend from acting. How long
- * the host was down nobody says, so it was no time at all: whatever was done was done at the
- * beginning of the new boot, and what was to last for an hour more lasts for that hour. */
+/* What of this phase's state the next boot, or the next version of kmendd, must know: all that keeps
+ * kmend from acting. How long it was away nobody says, so it was no time at all: whatever was done
+ * was done just now, and what was to last for an hour more lasts for that hour. */
 #include "decide/internal.h"
 
-/* Boot time at which everything of before happened; 0 would be "never". */
+/* In what outlives a row it happened; 0 is "never". */
 #define BEGIN_NS 1
 
 /* What counts no more is left out. The new count. */
@@ -31,6 +31,19 @@ bool km_lasting_meta(void *row, uint64_t now_ns)
 	return m.incidents || m.paused_ns;
 }
 
+void km_lasting_meta_returns(void *row, uint64_t now_ns)
+{
+	struct km_meta *m = row;
+
+	m->paused_ns = m->paused_ns ? now_ns : 0;
+}
+
+static void all_at(uint64_t *t_ns, uint32_t count, uint32_t kept, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < count && i < kept; i++)
+		t_ns[i] = now_ns;
+}
+
 bool km_lasting_acts(void *row, uint64_t now_ns)
 {
 	struct km_acts *a = row;
@@ -39,12 +52,26 @@ bool km_lasting_acts(void *row, uint64_t now_ns)
 	return a->count;
 }
 
+void km_lasting_acts_return(void *row, uint64_t now_ns)
+{
+	struct km_acts *a = row;
+
+	all_at(a->t_ns, a->count, KM_ARRAY_SIZE(a->t_ns), now_ns);
+}
+
 bool km_lasting_host(void *row, uint64_t now_ns)
 {
 	struct km_host_acts *h = row;
 
 	h->count = all_at_begin(h->t_ns, h->count, now_ns > h->keep_ns ? now_ns - h->keep_ns : 0);
 	return h->count;
+}
+
+void km_lasting_host_returns(void *row, uint64_t now_ns)
+{
+	struct km_host_acts *h = row;
+
+	all_at(h->t_ns, h->count, KM_ARRAY_SIZE(h->t_ns), now_ns);
 }
 
 bool km_lasting_pace(void *row, uint64_t now_ns)
@@ -56,6 +83,13 @@ bool km_lasting_pace(void *row, uint64_t now_ns)
 	return true;
 }
 
+void km_lasting_pace_returns(void *row, uint64_t now_ns)
+{
+	struct km_pace *p = row;
+
+	p->last_ns = now_ns;
+}
+
 bool km_lasting_quarantine(void *row, uint64_t now_ns)
 {
 	struct km_quarantine *q = row;
@@ -63,6 +97,13 @@ bool km_lasting_quarantine(void *row, uint64_t now_ns)
 	(void)now_ns;
 	q->since_ns = BEGIN_NS;
 	return true;
+}
+
+void km_lasting_quarantine_returns(void *row, uint64_t now_ns)
+{
+	struct km_quarantine *q = row;
+
+	q->since_ns = now_ns;
 }
 
 bool km_lasting_maintain(void *row, uint64_t now_ns)
@@ -73,6 +114,14 @@ bool km_lasting_maintain(void *row, uint64_t now_ns)
 		return false;
 	m->until_ns -= now_ns;
 	return true;
+}
+
+void km_lasting_maintain_returns(void *row, uint64_t now_ns)
+{
+	struct km_maintain *m = row;
+
+	if (__builtin_add_overflow(m->until_ns, now_ns, &m->until_ns))
+		m->until_ns = UINT64_MAX;
 }
 
 /* No time is in it. */

@@ -139,33 +139,40 @@ static bool track_valid(const void *row)
 	return true;
 }
 
-#define ROW(table_name, max, type, keys, check) LASTING(table_name, max, type, keys, check, NULL)
-#define LASTING(table_name, max, type, keys, check, lasts)                               \
-	{                                                                                \
-		.name = table_name, .rows_max = max, .row_size = sizeof(type),           \
-		.key_size = (keys) * sizeof(uint64_t), .valid = check, .outlives = lasts \
-	}
+#define TABLE(table_name, max, type, keys, check)                      \
+	.name = table_name, .rows_max = max, .row_size = sizeof(type), \
+	.key_size = (keys) * sizeof(uint64_t), .valid = check
 
+/* Numbers of what lasts: 1 is phase 5's. */
 const struct km_table_opts km_decide_table_opts[KM_T_MAX] = {
-	[KM_T_META] = LASTING("decide.meta", 1, struct km_meta, 1, meta_valid, km_lasting_meta),
-	[KM_T_REPAIR] = ROW("decide.repair", KM_REPAIRS_MAX, struct km_repair, 2, repair_valid),
-	[KM_T_ACTS] = LASTING("decide.acts", KM_ACTORS_MAX, struct km_acts, 2, acts_valid,
-	                      km_lasting_acts),
-	[KM_T_HOST] =
-		LASTING("decide.host", 1, struct km_host_acts, 1, host_valid, km_lasting_host),
-	[KM_T_PACE] = LASTING("decide.pace", KM_ACTORS_MAX, struct km_pace, 2, pace_valid,
-	                      km_lasting_pace),
-	[KM_T_QUARANTINE] = LASTING("decide.quarantine", KM_SERVICES_MAX, struct km_quarantine, 1,
-	                            quarantine_valid, km_lasting_quarantine),
-	[KM_T_INCIDENT] =
-		ROW("decide.incident", KM_SERVICES_MAX, struct km_incident, 1, incident_valid),
-	[KM_T_STORM] = ROW("decide.storm", 1, struct km_storm, 1, storm_valid),
-	[KM_T_MAINTAIN] = LASTING("decide.maintain", KM_SERVICES_MAX, struct km_maintain, 1,
-	                          maintain_valid, km_lasting_maintain),
-	[KM_T_TRACK] = LASTING("decide.track", KM_RULES_MAX, struct km_track, 1, track_valid,
-	                       km_lasting_track),
-	[KM_T_DEPTH] = ROW("decide.depth", KM_SERVICES_MAX, struct km_depth_row, 1, depth_valid),
-	[KM_T_SAID] = ROW("decide.said", KM_ACTORS_MAX, struct km_said_row, 2, said_valid),
+	[KM_T_META] = { TABLE("decide.meta", 1, struct km_meta, 1, meta_valid), .lasting = 2,
+	                .outlives = km_lasting_meta, .returns = km_lasting_meta_returns },
+	[KM_T_REPAIR] = { TABLE("decide.repair", KM_REPAIRS_MAX, struct km_repair, 2,
+	                        repair_valid) },
+	[KM_T_ACTS] = { TABLE("decide.acts", KM_ACTORS_MAX, struct km_acts, 2, acts_valid),
+	                .lasting = 3, .outlives = km_lasting_acts,
+	                .returns = km_lasting_acts_return },
+	[KM_T_HOST] = { TABLE("decide.host", 1, struct km_host_acts, 1, host_valid), .lasting = 4,
+	                .outlives = km_lasting_host, .returns = km_lasting_host_returns },
+	[KM_T_PACE] = { TABLE("decide.pace", KM_ACTORS_MAX, struct km_pace, 2, pace_valid),
+	                .lasting = 5, .outlives = km_lasting_pace,
+	                .returns = km_lasting_pace_returns },
+	[KM_T_QUARANTINE] = { TABLE("decide.quarantine", KM_SERVICES_MAX, struct km_quarantine, 1,
+	                            quarantine_valid),
+	                      .lasting = 6, .outlives = km_lasting_quarantine,
+	                      .returns = km_lasting_quarantine_returns },
+	[KM_T_INCIDENT] = { TABLE("decide.incident", KM_SERVICES_MAX, struct km_incident, 1,
+	                          incident_valid) },
+	[KM_T_STORM] = { TABLE("decide.storm", 1, struct km_storm, 1, storm_valid) },
+	[KM_T_MAINTAIN] = { TABLE("decide.maintain", KM_SERVICES_MAX, struct km_maintain, 1,
+	                          maintain_valid),
+	                    .lasting = 7, .outlives = km_lasting_maintain,
+	                    .returns = km_lasting_maintain_returns },
+	[KM_T_TRACK] = { TABLE("decide.track", KM_RULES_MAX, struct km_track, 1, track_valid),
+	                 .lasting = 8, .outlives = km_lasting_track },
+	[KM_T_DEPTH] = { TABLE("decide.depth", KM_SERVICES_MAX, struct km_depth_row, 1,
+	                       depth_valid) },
+	[KM_T_SAID] = { TABLE("decide.said", KM_ACTORS_MAX, struct km_said_row, 2, said_valid) },
 };
 
 struct km_meta *km_decide_meta(struct km_decide *d)

@@ -52,6 +52,7 @@ void km_write_exec(const struct km_signal *s, struct km_json_writer *w)
 	km_jw_ku64(w, "ppid", s->exec.ppid);
 	km_jw_ku64(w, "start_ns", s->exec.start_ns);
 	km_jw_ku64(w, "uid", s->exec.uid);
+	km_jw_ku64(w, "image", s->exec.image);
 	km_jw_kstring(w, "comm", s->exec.comm);
 	km_jw_kstring(w, "path", s->exec.path);
 }
@@ -217,6 +218,7 @@ void km_write_process(const struct km_signal *s, struct km_json_writer *w)
 	km_jw_ku64(w, "uid", p->uid);
 	if (p->source == KM_FROM_EXIT_WATCH && p->wait_status >= 0)
 		write_status((uint32_t)p->wait_status, w);
+	km_jw_ku64(w, "image", p->image);
 	km_jw_kstring(w, "comm", p->comm);
 	km_jw_kstring(w, "path", p->path);
 	if (p->service[0] != 0)

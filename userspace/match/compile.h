@@ -40,6 +40,7 @@ enum km_leaf {
 	KM_LEAF_INCIDENT,
 	KM_LEAF_ENDPOINT,
 	KM_LEAF_TEXT,
+	KM_LEAF_DEPLOYED,
 	KM_LEAF_MAX
 };
 int km_compile_leaf(struct km_compile *c, enum km_leaf leaf, const cJSON *obj, struct km_cond *ret);

@@ -24,6 +24,7 @@ static const struct km_json_field cond_fields[] = {
 	{ "incident", KM_JSON_OBJECT, false, COND(leaf[KM_LEAF_INCIDENT]) },
 	{ "endpoint", KM_JSON_OBJECT, false, COND(leaf[KM_LEAF_ENDPOINT]) },
 	{ "text", KM_JSON_OBJECT, false, COND(leaf[KM_LEAF_TEXT]) },
+	{ "deployed", KM_JSON_OBJECT, false, COND(leaf[KM_LEAF_DEPLOYED]) },
 	{ "all", KM_JSON_ARRAY, false, COND(all) },
 	{ "any", KM_JSON_ARRAY, false, COND(any) },
 	{ "not", KM_JSON_OBJECT, false, COND(not ) },
@@ -101,7 +102,7 @@ static int add_branch(struct tree *t, const struct cond *in, struct km_cond *sel
 static int add(struct tree *t, const cJSON *node)
 {
 	static const char *const one = "give one of forecast, event, state, level, incident, "
-				       "endpoint, text, all, any, not";
+				       "endpoint, text, deployed, all, any, not";
 	unsigned int at = t->used;
 	struct km_cond *self = &t->node[at];
 	struct cond in = { 0 };

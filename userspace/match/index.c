@@ -38,6 +38,7 @@ static enum price price_of_leaf(const struct km_cond *c)
 	case KM_COND_LEVEL:
 		return PRICE_LEVEL;
 	case KM_COND_TEXT:
+	case KM_COND_DEPLOYED:
 		return PRICE_LEVEL;
 	case KM_COND_STATE:
 		return c->state == KM_IS_UP || c->state == KM_IS_HEALTHY ? PRICE_GOOD_STATE

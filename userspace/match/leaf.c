@@ -15,6 +15,7 @@ const char *const km_cond_op_names[KM_COND_OP_MAX + 1] = {
 	[KM_COND_EVENT] = "event",       [KM_COND_STATE] = "state",
 	[KM_COND_LEVEL] = "level",       [KM_COND_INCIDENT] = "incident",
 	[KM_COND_ENDPOINT] = "endpoint", [KM_COND_TEXT] = "text",
+	[KM_COND_DEPLOYED] = "deployed",
 };
 const char *const km_incident_whose_names[KM_OF_MAX + 1] = { "service", "dependency" };
 
@@ -87,6 +88,8 @@ static const struct km_json_field level_fields[] = {
 static const struct km_json_field incident_fields[] = {
 	{ "of", KM_JSON_ENUM, true, LEAF(of), .names = km_incident_whose_names }, FOR, { 0 }
 };
+
+static const struct km_json_field deployed_fields[] = { WITHIN(true), { 0 } };
 
 static const cJSON *member(const cJSON *obj, const char *key)
 {
@@ -316,12 +319,24 @@ static int read_incident(struct km_compile *c, const cJSON *obj, struct km_cond 
 	return 0;
 }
 
+static int read_deployed(struct km_compile *c, const cJSON *obj, struct km_cond *ret)
+{
+	struct leaf l = { 0 };
+	int r = km_json_read(c->doc, obj, deployed_fields, &l, c->err);
+
+	if (r < 0)
+		return r;
+	ret->op = KM_COND_DEPLOYED;
+	ret->within_ns = l.within_ns;
+	return 0;
+}
+
 static int (*const readers[KM_LEAF_MAX])(struct km_compile *c, const cJSON *obj,
                                          struct km_cond *ret) = {
 	[KM_LEAF_FORECAST] = read_forecast, [KM_LEAF_EVENT] = read_event,
 	[KM_LEAF_STATE] = read_state,       [KM_LEAF_LEVEL] = read_level,
 	[KM_LEAF_INCIDENT] = read_incident, [KM_LEAF_ENDPOINT] = km_compile_endpoint,
-	[KM_LEAF_TEXT] = km_compile_text,
+	[KM_LEAF_TEXT] = km_compile_text,   [KM_LEAF_DEPLOYED] = read_deployed,
 };
 
 int km_compile_leaf(struct km_compile *c, enum km_leaf leaf, const cJSON *obj, struct km_cond *ret)

@@ -165,7 +165,8 @@ static void look_at_tree(struct look *l)
 			l->truth[i] = look_at_event(l, i);
 			break;
 		case KM_COND_STATE:
-		case KM_COND_ENDPOINT: /* know since when they hold */
+		case KM_COND_ENDPOINT:
+		case KM_COND_DEPLOYED: /* know since when they hold */
 			l->truth[i] = km_truth_of(&l->tree[i], l->in);
 			break;
 		case KM_COND_LEVEL:

@@ -40,6 +40,7 @@ enum km_cond_op {
 	KM_COND_INCIDENT,
 	KM_COND_ENDPOINT,
 	KM_COND_TEXT,
+	KM_COND_DEPLOYED,
 	KM_COND_OP_MAX
 };
 extern const char *const km_cond_op_names[KM_COND_OP_MAX + 1];
@@ -89,7 +90,7 @@ struct km_cond {
 	int signal;         /* LEVEL: enum km_sig */
 	bool host;          /* LEVEL: the host's, not the service's own */
 	double p;           /* FORECAST: at least */
-	uint64_t within_ns; /* FORECAST: eta at most; EVENT: window of count */
+	uint64_t within_ns; /* FORECAST: eta at most; EVENT: window of count; DEPLOYED: ago */
 	int event;          /* EVENT: enum km_event */
 	int how;            /* EVENT ended: enum km_end_how */
 	uint32_t count;     /* EVENT: at least so many within the window, 1 by default */

@@ -114,6 +114,17 @@ static enum km_truth of_state(const struct km_cond *c, const struct km_match_inp
 	return truth(in->now_ns - s->since_ns >= c->for_ns);
 }
 
+static enum km_truth of_deploy(const struct km_cond *c, const struct km_match_input *in)
+{
+	const struct km_service *s = in->service;
+
+	if (!s->images)
+		return KM_NOT_MEASURED;
+	if (!s->deployed_ns || in->now_ns < s->deployed_ns)
+		return KM_FALSE;
+	return truth(in->now_ns - s->deployed_ns <= c->within_ns);
+}
+
 enum km_truth km_truth_of(const struct km_cond *c, const struct km_match_input *in)
 {
 	switch (c->op) {
@@ -127,6 +138,8 @@ enum km_truth km_truth_of(const struct km_cond *c, const struct km_match_input *
 		return of_incident(c, in);
 	case KM_COND_TEXT:
 		return km_truth_of_text(c, in);
+	case KM_COND_DEPLOYED:
+		return of_deploy(c, in);
 	case KM_COND_ENDPOINT:
 		return km_truth_of_endpoint(c, in, &(const char *){ NULL });
 	default:
@@ -227,6 +240,8 @@ struct km_glance km_truth_glance(const struct km_cond *c, const struct km_match_
 		return (struct km_glance){ is_in_state(c, in->service), 0, 0 };
 	case KM_COND_TEXT:
 		return (struct km_glance){ in->def && in->def->check_count, 0, 0 };
+	case KM_COND_DEPLOYED:
+		return (struct km_glance){ in->service->deployed_ns, 0, 0 };
 	case KM_COND_EVENT:
 		return (struct km_glance){ (int)in->event == c->event, 0, 0 };
 	case KM_COND_ENDPOINT:

@@ -192,6 +192,8 @@ static bool implies(const struct km_cond *a, const struct km_cond *b)
 		longer.p = a->p;
 		longer.within_ns = a->within_ns;
 	}
+	if (a->op == KM_COND_DEPLOYED && a->within_ns <= b->within_ns)
+		longer.within_ns = a->within_ns;
 	return km_cond_same(a, &longer);
 }
 

@@ -49,6 +49,10 @@ int km_pipeline_save(const struct km_pipeline *p,
 
 /* Version of the rows: those of another are refused. */
 uint32_t km_pipeline_layout(void);
+/* Of rows that km_pipeline_save_lasting() made, in whatever version: their table is named by
+ * km_table_opts.lasting. Fed with the time at which what they say is to have happened; -ENOTSUP: a
+ * table that this version does not have, or has otherwise. */
+#define KM_LAYOUT_LASTING 0x80000000U
 
 /* The rows alone: configuration, policy and rules come from elsewhere. */
 int km_pipeline_save_rows(const struct km_pipeline *p,

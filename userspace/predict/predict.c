@@ -129,6 +129,7 @@ int km_predict_new(struct km_predict **ret)
 		.row_size = sizeof(struct km_calibration),
 		.key_size = sizeof(uint64_t),
 		.valid = km_calibration_valid,
+		.lasting = 1,
 		.outlives = km_calibration_outlives,
 	};
 	static const struct km_table_opts opts = {

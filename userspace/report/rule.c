@@ -118,6 +118,9 @@ static void write_cond(const struct km_cond *c, struct km_json_writer *w)
 	case KM_COND_INCIDENT:
 		km_jw_kstring(w, "of", km_incident_whose_names[c->of]);
 		break;
+	case KM_COND_DEPLOYED:
+		ktime(w, "within", c->within_ns);
+		break;
 	case KM_COND_TEXT:
 		km_jw_kstring(w, "matches", km_pattern_text(c->pattern));
 		break;

@@ -137,6 +137,10 @@ static void write_row(const struct km_view *v, const struct km_service *s, struc
 	           v->now_ns > s->since_ns ? (v->now_ns - s->since_ns) / KM_NS_PER_S : 0);
 	km_jw_ku64(w, "processes", s->processes);
 	km_jw_ku64(w, "main_tgid", s->main_tgid);
+	km_jw_kknown(w, "deployed_s",
+	             s->deployed_ns && v->now_ns >= s->deployed_ns
+	                     ? (v->now_ns - s->deployed_ns) / KM_NS_PER_S
+	                     : KM_UNKNOWN);
 	for (int r = 0; r < KM_RESOURCE_MAX; r++)
 		if (of_service(r))
 			write_level(v, s, r, w);

@@ -20,6 +20,7 @@ static const char *const event_names[KM_TE_MAX + 1] = {
 	[KM_TE_DENY] = "deny",
 	[KM_TE_HEALTHY] = "healthy",
 	[KM_TE_UNHEALTHY] = "unhealthy",
+	[KM_TE_DEPLOYED] = "deployed",
 	[KM_TE_ENDPOINT_FAILS] = "endpoint_fails",
 	[KM_TE_ENDPOINT_ANSWERS] = "endpoint_answers",
 	[KM_TE_ENDPOINT_TRAFFIC] = "endpoint_traffic",

@@ -184,6 +184,8 @@ static int fire(struct run *run, const struct km_test_event *e)
 	case KM_TE_UNHEALTHY:
 		return km_world_health(w, s, run->test->service[e->service],
 		                       &(struct km_world_health){ KM_UNHEALTHY, e->says });
+	case KM_TE_DEPLOYED:
+		return km_world_deploy(w, s);
 	case KM_TE_ENDPOINT_FAILS:
 		return km_world_connects(w, s, e->endpoint, e->standby, false);
 	case KM_TE_ENDPOINT_ANSWERS:

@@ -141,13 +141,43 @@ static int tell_outcome(struct km_world *w, const struct km_world_service *s,
 	return put(w, &o, sizeof(o));
 }
 
-static void new_process(struct km_world *w, struct km_world_service *s)
+static int tell_exec(struct km_world *w, const struct km_world_service *s)
+{
+	struct kmend_exec e = {
+		.hdr = header(w, KMEND_EXEC, sizeof(e), s),
+		.tgid = s->tgid,
+		.ppid = INIT_TGID,
+		.start_ns = s->start_ns,
+		.image = s->version,
+	};
+
+	km_copy(e.comm, sizeof(e.comm), s->name);
+	if (s->kind == KM_BY_EXECUTABLE)
+		km_copy(e.path, sizeof(e.path), s->match);
+	else
+		snprintf(e.path, sizeof(e.path), "/usr/bin/%.100s", s->name);
+	return put(w, &e, sizeof(e));
+}
+
+static int new_process(struct km_world *w, struct km_world_service *s)
 {
 	uint64_t now = KM_WORLD_BEGIN_NS + w->t_ns;
 
 	s->tgid = ++w->last_tgid;
 	s->start_ns = now - now % KMEND_START_NS;
 	s->born_ns = w->t_ns;
+	return s->version ? tell_exec(w, s) : 0;
+}
+
+int km_world_deploy(struct km_world *w, struct km_world_service *s)
+{
+	int r = 0;
+
+	/* what it runs so far: of a life that began before the test nobody had said it */
+	if (!s->version++ && s->tgid)
+		r = tell_exec(w, s);
+	s->version++;
+	return r;
 }
 
 static int tell_endpoint(struct km_world *w, const struct km_world_service *s, const char *name,
@@ -178,8 +208,9 @@ int km_world_start(struct km_world *w, struct km_world_service *s)
 
 	if (s->tgid)
 		return 0;
-	new_process(w, s);
-	r = w->t_ns ? 0 : tell_endpoints(w, s);
+	r = new_process(w, s);
+	if (r == 0 && !w->t_ns)
+		r = tell_endpoints(w, s);
 	if (r < 0)
 		return r;
 	if (s->kind == KM_BY_COMMAND)
@@ -464,11 +495,10 @@ int km_world_tick(struct km_world *w)
 /* A command's new process comes with the answer, that of others before it. */
 static int tell_birth(struct km_world *w, struct km_world_service *s)
 {
-	int r;
+	int r = new_process(w, s);
 
-	new_process(w, s);
-	if (s->kind == KM_BY_COMMAND)
-		return 0;
+	if (r < 0 || s->kind == KM_BY_COMMAND)
+		return r;
 	r = tell_cgroup(w, s);
 	return r < 0 ? r : tell_process(w, s);
 }

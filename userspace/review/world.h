@@ -20,6 +20,7 @@ struct km_world_service {
 	uint64_t start_ns;
 	uint64_t born_ns;        /* world time of its newest start */
 	uint64_t fds, fds_limit; /* KM_UNKNOWN: not measured */
+	uint32_t version;        /* of its executable, 0: not told */
 	const struct km_service_def *def;
 };
 
@@ -45,6 +46,8 @@ int km_world_text(struct km_world *w, enum km_text_kind kind, const char *file, 
 int km_world_start(struct km_world *w, struct km_world_service *s);
 /* STATUS as wait(2). Of a service that is down: nothing. */
 int km_world_end(struct km_world *w, struct km_world_service *s, uint32_t status);
+/* Its next process runs another version of the executable. */
+int km_world_deploy(struct km_world *w, struct km_world_service *s);
 int km_world_oom(struct km_world *w, struct km_world_service *s);
 /* By somebody else: NULL for init. */
 int km_world_signal(struct km_world *w, struct km_world_service *s, uint32_t signal,

@@ -171,7 +171,18 @@ struct task_struct {
 	struct task_io_accounting ioac;
 };
 
+struct inode {
+	__s64 i_size;
+	__s64 i_mtime_sec;
+	__u32 i_mtime_nsec;
+};
+
+struct file {
+	struct inode *f_inode;
+};
+
 struct linux_binprm {
+	struct file *file;
 	const char *filename;
 };
 

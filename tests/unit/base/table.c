@@ -256,13 +256,13 @@ static void a_restore_refuses_nonsense(void **state)
 static void options_that_break_a_rule_are_refused(void **state)
 {
 	static const struct km_table_opts bad[] = {
-		{ "no rows", 0, 16, 8, NULL, NULL },
-		{ "no size", 1, 0, 0, NULL, NULL },
-		{ "odd row", 1, 12, 8, NULL, NULL },
-		{ "odd key", 1, 16, 4, NULL, NULL },
-		{ "no key", 1, 16, 0, NULL, NULL },
-		{ "key over row", 1, 8, 16, NULL, NULL },
-		{ "over the maximum", KM_TABLE_ROWS_MAX + 1, 8, 8, NULL, NULL },
+		{ "no rows", 0, 16, 8, .valid = NULL },
+		{ "no size", 1, 0, 0, .valid = NULL },
+		{ "odd row", 1, 12, 8, .valid = NULL },
+		{ "odd key", 1, 16, 4, .valid = NULL },
+		{ "no key", 1, 16, 0, .valid = NULL },
+		{ "key over row", 1, 8, 16, .valid = NULL },
+		{ "over the maximum", KM_TABLE_ROWS_MAX + 1, 8, 8, .valid = NULL },
 	};
 	struct km_table *t = NULL;
 	size_t i;

@@ -368,9 +368,29 @@ static void a_value_is_written_in_the_unit_of_its_signal(void **state)
 	}
 }
 
+static void a_deploy_counts_until_its_time_is_over(void **state)
+{
+	struct km_rule *r = rule_with(NULL, "{\"deployed\": {\"within\": \"10m\"}}", NULL);
+	struct world w;
+
+	(void)state;
+	world_new(&w);
+	assert_int_equal(ask(&w, r, T0), KM_NOT_MEASURED);
+	w.service.images = 1;
+	assert_int_equal(ask(&w, r, T0), KM_FALSE);
+	w.service.deployed_ns = T0;
+	assert_int_equal(ask(&w, r, T0 - S), KM_FALSE);
+	assert_int_equal(ask(&w, r, T0), KM_TRUE);
+	assert_int_equal(ask(&w, r, T0 + 600 * S), KM_TRUE);
+	assert_int_equal(ask(&w, r, T0 + 601 * S), KM_FALSE);
+	km_rule_free(r);
+	world_free(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_deploy_counts_until_its_time_is_over),
 		cmocka_unit_test(hysteresis_keeps_a_level_true_until_it_is_past_the_other_bound),
 		cmocka_unit_test(what_is_not_measured_neither_ends_nor_begins_hysteresis),
 		cmocka_unit_test(a_bound_may_be_in_the_resources_own_unit),

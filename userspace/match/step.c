@@ -14,11 +14,6 @@ static const struct {
 	{ "SIGUSR2", SIGUSR2 }, { "SIGTERM", SIGTERM }, { "SIGCONT", SIGCONT },
 };
 
-static const enum km_json_kind amount_kinds[] = {
-	[KM_AMOUNT_COUNT] = KM_JSON_COUNT,
-	[KM_AMOUNT_BYTES] = KM_JSON_BYTES,
-};
-
 /* Values in units that no member of the configuration has. */
 static int read_bytes_rate(struct km_compile *c, const cJSON *node, const struct km_verb_use *use,
                            uint64_t *ret)
@@ -145,7 +140,9 @@ static int read_object(struct km_compile *c, const cJSON *obj, struct km_step *s
 static int read_amount(struct km_compile *c, const cJSON *obj, const struct km_verb_use *use,
                        struct km_step *s)
 {
-	const struct km_json_field field = { use->amount_key, amount_kinds[use->amount],
+	const struct km_json_field field = { use->amount_key,
+		                             use->amount == KM_AMOUNT_BYTES ? KM_JSON_BYTES
+		                                                            : KM_JSON_COUNT,
 		                             .min = use->min, .max = use->max };
 	const cJSON *node = member(obj, field.key);
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/peer.h"
+#include "lib/value.h"
 #include "world.h"
 
 #define E(members) "{\"endpoint\": {" members "}}"
@@ -110,6 +111,10 @@ static void it_names_the_endpoint_that_it_holds_for(void **state)
 	connects(&h, T0, "10.0.1.1", 3);
 	assert_int_equal(says(&h, ill, T0), KM_TRUE);
 	assert_string_equal(h.w.last.endpoint, "cache");
+	/* who asks for none is given none */
+	assert_int_equal(says(&h, NOT("{\"state\": {\"is\": \"healthy\"}}"), T0), KM_NOT_MEASURED);
+	assert_int_equal(says(&h, ANY(NOT(ENDED), ENDED), T0), KM_TRUE);
+	assert_null(h.w.last.endpoint);
 	assert_int_equal(says(&h, E("\"name\": \"db\", \"primary\": \"unhealthy\""), T0), KM_FALSE);
 	assert_int_equal(says(&h, E("\"name\": \"c*\", \"primary\": \"unhealthy\""), T0), KM_TRUE);
 	host_free(&h);
@@ -166,6 +171,81 @@ static void the_standby_in_use_is_the_one_that_is_asked_about(void **state)
 	host_free(&h);
 }
 
+/* A row for what is measured of connections to db's primary, with a forecast of it. */
+static struct km_forecast *foreseen(struct host *h, double p)
+{
+	struct km_signal s = { .type = KM_RAW_VALUE, .t_ns = T0, .cgroup_id = 10 };
+	struct km_signal fork = { .type = KMEND_FORK, .t_ns = T0, .cgroup_id = 10 };
+	const struct km_service *of;
+	struct value_record r;
+	struct km_subject subject;
+	struct km_forecast *f;
+	uint64_t own = h->w.service.id;
+
+	fork.fork.tgid = 100;
+	fork.fork.start_ns = T0;
+	assert_int_equal(km_attribute_signal(h->a, &fork, &subject), 0);
+	s.value = value_make(&r, 0, KM_ENTITY_ENDPOINT, "10.0.0.1:80", 1);
+	assert_int_equal(km_attribute_signal(h->a, &s, &subject), 0);
+	of = km_attribute_service_by_name(h->a, "web>10.0.0.1:80");
+	assert_non_null(of);
+	h->w.service.id = of->id;
+	f = forecast(&h->w, KM_DEPENDENCY, KM_RESOURCE_MAX);
+	h->w.service.id = own;
+	f->t_ns = T0;
+	f->p = p;
+	f->why = KM_WHY_NONE;
+	return f;
+}
+
+static void a_forecast_of_its_primary_must_be_sure_enough(void **state)
+{
+	const char *soon = E("\"name\": \"db\", \"forecast\": \"dependency\", \"probability\": "
+	                     "\"80%\"");
+	struct km_forecast *f;
+	struct host h;
+
+	(void)state;
+	host_new(&h);
+	route(&h, T0, "db", 0);
+	assert_int_equal(says(&h, soon, T0), KM_NOT_MEASURED);
+	f = foreseen(&h, 0.8);
+	assert_int_equal(says(&h, soon, T0), KM_TRUE);
+	f->p = 0.79;
+	assert_int_equal(says(&h, soon, T0), KM_FALSE);
+	f->p = 0.9;
+	f->why = KM_WHY_NOT_MEASURED;
+	assert_int_equal(says(&h, soon, T0), KM_NOT_MEASURED);
+	f->why = KM_WHY_NONE + 1;
+	assert_int_equal(says(&h, soon, T0),
+	                 KM_WHY_NONE + 1 == KM_WHY_NOT_MEASURED ? KM_NOT_MEASURED : KM_FALSE);
+	f->why = KM_WHY_NONE;
+	h.w.in.predict = NULL;
+	assert_int_equal(says(&h, soon, T0), KM_NOT_MEASURED);
+	host_free(&h);
+}
+
+/* What is known to be otherwise decides, also beside what is not known. */
+static void no_is_no_whatever_else_is_not_measured(void **state)
+{
+	struct host h;
+
+	(void)state;
+	host_new(&h);
+	route(&h, T0, "db", 0);
+	assert_int_equal(says(&h,
+	                      E("\"name\": \"db\", \"primary\": \"healthy\", \"traffic\": "
+	                        "\"standby\""),
+	                      T0),
+	                 KM_FALSE);
+	assert_int_equal(says(&h,
+	                      E("\"name\": \"db\", \"primary\": \"healthy\", \"traffic\": "
+	                        "\"primary\""),
+	                      T0),
+	                 KM_NOT_MEASURED);
+	host_free(&h);
+}
+
 static void a_service_without_endpoints_has_none_that_is_ill(void **state)
 {
 	struct host h;
@@ -184,6 +264,8 @@ int main(void)
 		cmocka_unit_test(two_endpoints_do_not_make_one),
 		cmocka_unit_test(for_is_how_long_all_of_it_has_been_so),
 		cmocka_unit_test(the_standby_in_use_is_the_one_that_is_asked_about),
+		cmocka_unit_test(a_forecast_of_its_primary_must_be_sure_enough),
+		cmocka_unit_test(no_is_no_whatever_else_is_not_measured),
 		cmocka_unit_test(a_service_without_endpoints_has_none_that_is_ill),
 	};
 

@@ -106,6 +106,57 @@ static void a_pattern_that_never_ends_is_not_measured(void **state)
 	host_free(&h);
 }
 
+static void a_pattern_may_have_names_blanks_and_what_ascii_ends_with(void **state)
+{
+	struct host h;
+
+	(void)state;
+	host_new(&h);
+	says(&h, "port", "code ~503");
+	assert_int_equal(asked(&h, TEXT("(?<code>[0-9]+)", ""), T0), KM_TRUE);
+	assert_int_equal(asked(&h, TEXT("code ~5", ""), T0), KM_TRUE);
+	assert_int_equal(asked(&h, TEXT("(?<code>[a-z]{9})", ""), T0), KM_FALSE);
+	host_free(&h);
+}
+
+static void count(void *userdata, const struct km_error *warning)
+{
+	*(unsigned int *)userdata += strstr(warning->what, "the rule never speaks") != NULL;
+}
+
+/* Warnings that "unless" holds whenever "when" does. */
+static unsigned int never_speaks(const char *when, const char *unless)
+{
+	struct km_rule_text in = { .file = "x/r.json", .warn = count };
+	unsigned int warnings = 0;
+	struct km_rule *r = NULL;
+	struct km_error err;
+	char more[256], *text;
+
+	snprintf(more, sizeof(more), ",\"unless\": %s", unless);
+	text = rule_text(NULL, when, more);
+	in.text = text;
+	in.len = strlen(text);
+	in.userdata = &warnings;
+	assert_int_equal(km_rule_check(&in, &err, &r), 0);
+	km_rule_free(r);
+	free(text);
+	return warnings;
+}
+
+static void two_are_the_same_by_pattern_and_check(void **state)
+{
+	(void)state;
+	assert_int_equal(never_speaks(TEXT("a", ""), TEXT("a", "")), 1);
+	assert_int_equal(never_speaks(TEXT("a", ", \"check\": \"p\""),
+	                              TEXT("a", ", \"check\": \"p\"")),
+	                 1);
+	assert_int_equal(never_speaks(TEXT("a", ""), TEXT("b", "")), 0);
+	assert_int_equal(never_speaks(TEXT("a", ", \"check\": \"p\""),
+	                              TEXT("a", ", \"check\": \"q\"")),
+	                 0);
+}
+
 static void it_must_be_said_without_a_break(void **state)
 {
 	struct km_rule *r = rule_with(NULL, TEXT("slow", ", \"for\": \"10s\""), NULL);
@@ -130,6 +181,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_check_that_says_it_is_enough_and_no_word_is_not_measured),
 		cmocka_unit_test(a_pattern_that_never_ends_is_not_measured),
+		cmocka_unit_test(a_pattern_may_have_names_blanks_and_what_ascii_ends_with),
+		cmocka_unit_test(two_are_the_same_by_pattern_and_check),
 		cmocka_unit_test(it_must_be_said_without_a_break),
 	};
 

@@ -5,15 +5,18 @@
  *   wait       until it is killed; SIGTERM ends it
  *   stubborn   the same, but SIGTERM is ignored
  *   family     three more processes of its own that ignore SIGTERM
+ *   linger     its first thread ends, another one stays
  *   exit N     exit status N at once
  *   tell       appends what it was given: identity, limits, signals, descriptors, environment */
 #include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "base/base.h"
@@ -86,6 +89,20 @@ static void wait_for_ever(void)
 		;
 }
 
+static void *stay(void *userdata)
+{
+	wait_for_ever();
+	return userdata;
+}
+
+static void linger(void)
+{
+	pthread_t other;
+
+	if (pthread_create(&other, NULL, stay, NULL) == 0)
+		syscall(SYS_exit, 0);
+}
+
 int main(int argc, char **argv)
 {
 	struct timespec t;
@@ -109,6 +126,8 @@ int main(int argc, char **argv)
 			signal(SIGTERM, SIG_IGN);
 			wait_for_ever();
 		}
+	if (strcmp(argv[2], "linger") == 0)
+		linger();
 	wait_for_ever();
 	return 0;
 }

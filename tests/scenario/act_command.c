@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Supervised commands under a real actor: own cgroup, start, stop, restart, adoption (root). */
 #include "lib/actor_world.h"
+#include "base/identity.h"
 
 #include <pwd.h>
 #include <sys/prctl.h>
@@ -315,6 +316,56 @@ static void a_start_waits_for_one_that_is_still_exiting(void **state)
 	end();
 }
 
+static void await_dying(uint32_t tgid)
+{
+	struct km_identity id = { .dying = false };
+
+	while (!id.dying)
+		assert_int_equal(km_identity_read(tgid, &id), 0);
+}
+
+static void a_successor_gets_ready_while_the_one_before_is_exiting(void **state)
+{
+	struct km_act_request q;
+	uint32_t tgid;
+
+	(void)state;
+	begin("\"wait\"", "");
+	start();
+	tgid = w.outcome.tgid;
+	kill((pid_t)tgid, SIGKILL);
+	await_dying(tgid);
+	q = world_request(&w, KM_START, "s");
+	assert_int_equal(world_ask(&w, &q), KM_OUT_DONE);
+	assert_string_equal(w.outcome.detail, "started");
+	assert_int_not_equal(w.outcome.tgid, tgid);
+	/* The end of the one before was told, once, and before the start. */
+	assert_int_equal(w.children, 1);
+	assert_int_equal(w.child.tgid, tgid);
+	assert_int_equal(w.child.wait_status, SIGKILL);
+	world_wait_lines(OUT, 2);
+	end();
+}
+
+static void a_start_does_not_run_beside_threads_that_stay(void **state)
+{
+	struct km_act_request q;
+	uint32_t tgid;
+
+	(void)state;
+	begin("\"linger\"", "");
+	start();
+	tgid = w.outcome.tgid;
+	await_dying(tgid);
+	q = world_request(&w, KM_START, "s");
+	assert_int_equal(world_ask(&w, &q), KM_OUT_DONE);
+	assert_string_equal(w.outcome.detail, "started");
+	assert_int_equal(w.child.tgid, tgid);
+	assert_false(alive(tgid));
+	world_wait_lines(OUT, 2);
+	end();
+}
+
 static void nothing_runs_before_its_intent_is_on_the_disk(void **state)
 {
 	(void)state;
@@ -500,6 +551,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_stopped_process_can_be_stopped),
 		cmocka_unit_test(a_restart_is_of_the_process_that_was_looked_at),
 		cmocka_unit_test(a_start_waits_for_one_that_is_still_exiting),
+		cmocka_unit_test(a_successor_gets_ready_while_the_one_before_is_exiting),
+		cmocka_unit_test(a_start_does_not_run_beside_threads_that_stay),
 		cmocka_unit_test(nothing_runs_before_its_intent_is_on_the_disk),
 		cmocka_unit_test(an_act_that_outlasts_its_deadline_has_failed),
 		cmocka_unit_test(a_service_has_one_act_at_a_time),

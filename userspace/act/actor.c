@@ -235,12 +235,9 @@ static int on_engine(void *userdata, int fd, uint32_t events)
 static int make_children(struct km_actor *a)
 {
 	const struct km_config *c = a->o.config;
-	struct rlimit files, more;
-
 	/* A directory or three for each command must fit; the commands get the old limits. */
-	getrlimit(RLIMIT_NOFILE, &files);
-	more = (struct rlimit){ files.rlim_max, files.rlim_max };
-	setrlimit(RLIMIT_NOFILE, &more);
+	const struct rlimit files = km_spawn_lift_files();
+
 	a->child = calloc(c->service_count + 1, sizeof(*a->child));
 	if (!a->child)
 		return -ENOMEM;
@@ -251,11 +248,9 @@ static int make_children(struct km_actor *a)
 			continue;
 		a->child_count++;
 		*child = (struct km_child){ .actor = a, .def = &c->services[i], .pidfd = -1 };
-		child->spawn.def = child->def;
-		child->spawn.cgroup_dir = child->spawn.v1_dir[0] = child->spawn.v1_dir[1] = -1;
-		child->spawn.files = files;
-		km_command_prepare(
-			child); /* tried again, and its failure said, at the first start */
+		km_spawn_init(&child->spawn, child->def, &files);
+		/* Tried again, and its failure said, at the first start. */
+		km_command_prepare(child);
 	}
 	return 0;
 }

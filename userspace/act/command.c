@@ -8,6 +8,8 @@
 /* Until a new process is looked at: on the CPU that it starts on, and on the disk, the records of
  * its start would be in its way (0.5 ms before its main()). */
 #define EXEC_NS (3 * KM_NS_PER_MS)
+/* For what is exiting to be gone, when its successor is ready: no longer than a sync may take. */
+#define GONE_MS 5
 
 struct km_child *km_command_child(struct km_actor *a, const char *service)
 {
@@ -72,25 +74,39 @@ static int forget(struct km_child *c)
 	return status;
 }
 
-/* The child gets ready while the disk is at work on the intent, and does nothing before that is
- * synced. */
-static void start(struct km_act *act)
+/* The process before, if any, has given back what it had, its ports too. */
+static bool is_gone(struct km_child *c)
+{
+	struct pollfd p = { .fd = c->pidfd, .events = POLLIN };
+
+	if (c->tgid && poll(&p, 1, GONE_MS) > 0) {
+		say_child(c, forget(c));
+		c->tgid = 0;
+	}
+	return !c->tgid;
+}
+
+/* The child gets ready while the disk is at work on the intent and the process before is exiting,
+ * and does nothing until both are through. False: that one stays, or others; nothing was done. */
+static bool start(struct km_act *act)
 {
 	struct km_child *c = act->child;
 	struct km_spawned child;
+	bool intended, before = c->tgid;
 	int r;
 
 	c->spawn.intent_id = act->rec.intent_id;
 	r = km_spawn(&c->spawn, &child);
-	if (!act->intended && km_act_intend_end(act) < 0) {
-		if (r == 0)
-			km_spawn_drop(&child);
-		return;
+	intended = act->intended || km_act_intend_end(act) == 0;
+	if (r == 0 &&
+	    (!intended || !is_gone(c) || (before && km_cgroup_count(c->spawn.cgroup_dir) > 1))) {
+		km_spawn_drop(&child);
+		return !intended;
 	}
-	if (r < 0) {
+	if (r < 0 && intended)
 		km_act_finish(act, KM_OUT_FAILED, r, "not started: no new process");
-		return;
-	}
+	if (r < 0)
+		return true;
 	km_spawn_go(&child);
 	act->phase = KM_ACT_EXEC;
 	act->look_ns = km_now_ns() + EXEC_NS;
@@ -98,6 +114,7 @@ static void start(struct km_act *act)
 	km_act_wait(act, -1, 0, NULL);
 	act->fd = child.exec_fd;
 	km_actor_rearm(c->actor);
+	return true;
 }
 
 /* The child reached its execve(), or said why not. */
@@ -148,11 +165,8 @@ static int on_exit_of_main(void *userdata, int fd, uint32_t events)
 	(void)events;
 	if (c->act && c->act->phase == KM_ACT_EXEC)
 		on_exec(c->act, c->act->fd, EPOLLIN);
-	if (c->tgid != tgid)
-		return 0; /* it was never the main process; another may be on its way */
-	say_child(c, forget(c));
-	c->tgid = 0;
-	if (c->act)
+	/* Else it was never the main process; another may be on its way. */
+	if (c->tgid == tgid && is_gone(c) && c->act)
 		km_command_advance(c->act);
 	return 0;
 }
@@ -198,7 +212,6 @@ static void kill_rest(struct km_act *act)
 void km_command_advance(struct km_act *act)
 {
 	struct km_child *c = act->child;
-	uint32_t pids[KM_CGROUP_PIDS_MAX];
 	bool overdue = km_now_ns() >= act->deadline_ns;
 
 	if (act->phase == KM_ACT_EXEC) {
@@ -215,7 +228,7 @@ void km_command_advance(struct km_act *act)
 	}
 	if (act->fd < 0)
 		watch_cgroup(act);
-	if (c->tgid || km_cgroup_pids(c->spawn.cgroup_dir, pids) != 0) {
+	if (c->tgid || km_cgroup_count(c->spawn.cgroup_dir) != 0) {
 		kill_rest(act);
 		if (overdue)
 			km_act_finish(act, KM_OUT_FAILED, -ETIMEDOUT, "did not end in time");
@@ -238,24 +251,19 @@ void km_command_begin(struct km_act *act)
 {
 	struct km_child *c = act->child;
 	struct km_identity id = { .dying = true };
-	uint32_t pids[KM_CGROUP_PIDS_MAX];
 	int r;
 
-	/* Its end may stand behind the request in the same round of events. */
-	if (c->tgid && poll(&(struct pollfd){ .fd = c->pidfd, .events = POLLIN }, 1, 0) > 0)
-		on_exit_of_main(c, c->pidfd, EPOLLIN);
 	c->act = act;
 	c->started = true;
 	act->rec.tgid = c->tgid;
 	act->rec.start_ns = c->start_ns;
 	act->rec.cgroup_id = c->cgroup_id;
-	if (act->rec.verb != KM_STOP && act->rec.verb != KM_KILL && c->prepared && !c->tgid &&
-	    km_cgroup_pids(c->spawn.cgroup_dir, pids) == 0) {
-		if (km_act_intend_begin(act) == 0)
-			start(act);
+	if (km_act_intend_begin(act) < 0)
 		return;
-	}
-	if (km_act_intend(act) < 0)
+	if (act->rec.verb != KM_STOP && act->rec.verb != KM_KILL && c->prepared &&
+	    km_spawn_is_over(c->spawn.cgroup_dir, c->spawn.by_fork ? 0 : c->tgid) && start(act))
+		return;
+	if (!act->intended && km_act_intend_end(act) < 0)
 		return;
 	r = c->prepared ? 0 : km_command_prepare(c);
 	if (r < 0) {
@@ -283,15 +291,12 @@ void km_command_free(struct km_child *c)
 	if (c->pidfd >= 0)
 		km_loop_remove(c->actor->o.loop, c->pidfd);
 	km_close(&c->pidfd);
-	km_close(&c->spawn.cgroup_dir);
-	km_close(&c->spawn.v1_dir[0]);
-	km_close(&c->spawn.v1_dir[1]);
+	km_spawn_close(&c->spawn);
 }
 
 int km_actor_stop_all(struct km_actor *a)
 {
 	uint64_t begun = km_now_ns(), longest = 0;
-	uint32_t pids[KM_CGROUP_PIDS_MAX];
 	struct km_child *c, *end = a->child + a->child_count;
 	bool left = true;
 
@@ -305,8 +310,7 @@ int km_actor_stop_all(struct km_actor *a)
 	while (left && km_now_ns() < begun + longest + KM_RECOVER_NS) {
 		left = false;
 		for (c = a->child; c < end; c++) {
-			if (!c->tgid &&
-			    (!c->prepared || !km_cgroup_pids(c->spawn.cgroup_dir, pids)))
+			if (!c->tgid && (!c->prepared || !km_cgroup_count(c->spawn.cgroup_dir)))
 				continue;
 			left = true;
 			if (!c->tgid || km_now_ns() >= begun + c->def->stop_timeout_ns)

@@ -84,9 +84,8 @@ static void judge_command(struct km_act *act)
 	int dir = act->child->spawn.cgroup_dir, r;
 	bool ends = act->rec.verb == KM_STOP || act->rec.verb == KM_KILL;
 	struct km_cgroup_mark mark = { 0 };
-	uint32_t pids[KM_CGROUP_PIDS_MAX];
 
-	r = ends ? km_cgroup_pids(dir, pids) : km_spawn_kill_half_made(dir);
+	r = ends ? km_cgroup_count(dir) : km_spawn_kill_half_made(dir);
 	if (r < 0) {
 		km_act_finish(act, KM_OUT_UNKNOWN, r, "its processes cannot be seen");
 		return;

@@ -48,6 +48,11 @@ int km_cgroup_pids(int dir, uint32_t ret[KM_CGROUP_PIDS_MAX])
 	return r;
 }
 
+int km_cgroup_count(int dir)
+{
+	return km_cgroup_pids(dir, (uint32_t[KM_CGROUP_PIDS_MAX]){ 0 });
+}
+
 bool km_cgroup_has(int dir, uint64_t tgid)
 {
 	uint32_t pids[KM_CGROUP_PIDS_MAX];

@@ -10,6 +10,8 @@
 
 /* Processes in it, at most KM_CGROUP_PIDS_MAX; one outside our PID namespace is 0. */
 int km_cgroup_pids(int dir, uint32_t ret[KM_CGROUP_PIDS_MAX]);
+/* Only how many. */
+int km_cgroup_count(int dir);
 bool km_cgroup_has(int dir, uint64_t tgid);
 /* /proc/TGID/cgroup holds WHAT as a whole step or steps of a path, behind BEFORE: '/' (a step) or
  * ':' (the whole path). BEFORE 0: anywhere, also within a step. */

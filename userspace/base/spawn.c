@@ -26,6 +26,30 @@
 /* For a half-made child to be gone after SIGKILL. */
 #define HALF_MADE_MS 1000
 
+void km_spawn_init(struct km_spawn *s, const struct km_service_def *def, const struct rlimit *files)
+{
+	*s = (struct km_spawn){
+		.def = def, .cgroup_dir = -1, .v1_dir = { -1, -1 }, .files = *files
+	};
+}
+
+void km_spawn_close(struct km_spawn *s)
+{
+	km_close(&s->cgroup_dir);
+	km_close(&s->v1_dir[0]);
+	km_close(&s->v1_dir[1]);
+}
+
+struct rlimit km_spawn_lift_files(void)
+{
+	struct rlimit before = { 0 }, more;
+
+	getrlimit(RLIMIT_NOFILE, &before);
+	more = (struct rlimit){ before.rlim_max, before.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &more);
+	return before;
+}
+
 int km_spawn_user(struct km_spawn *s)
 {
 	struct passwd *pw;
@@ -280,6 +304,16 @@ int km_spawn_kill_half_made(int dir)
 		poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, HALF_MADE_MS);
 	}
 	return unseen;
+}
+
+bool km_spawn_is_over(int dir, uint32_t tgid)
+{
+	uint32_t pids[KM_CGROUP_PIDS_MAX];
+	struct km_identity id;
+	int n = km_cgroup_pids(dir, pids);
+
+	return n == 0 ||
+	       (n == 1 && pids[0] == tgid && km_identity_read(tgid, &id) == 0 && id.dying);
 }
 
 bool km_spawn_same_main(const struct km_spawn_main *was, const struct km_spawn_main *is)

@@ -48,6 +48,12 @@ struct km_spawn_error {
 	char step[28];
 };
 
+/* Nothing prepared yet; DEF must outlive S. FILES: where the definition says nothing of them. */
+void km_spawn_init(struct km_spawn *s, const struct km_service_def *def,
+                   const struct rlimit *files);
+void km_spawn_close(struct km_spawn *s);
+/* The caller may open as many files as it ever may; what it was allowed before. */
+struct rlimit km_spawn_lift_files(void);
 /* Looks up the definition's user (slow: the host's name services) into uid to group_count. -ENOENT:
  * no such user. */
 int km_spawn_user(struct km_spawn *s);
@@ -67,6 +73,8 @@ int km_spawn_reap(int pidfd);
  * and left alone would go on when its caller, who died, has been said to have done nothing. A
  * negative errno: somebody in there could not be looked at. */
 int km_spawn_kill_half_made(int dir);
+/* Nobody is left in DIR, but perhaps TGID (0: nobody), which is exiting. */
+bool km_spawn_is_over(int dir, uint32_t tgid);
 /* The main process in DIR: the one that was (TGID, START_NS; 0: whenever it began) if it is still
  * there, else the oldest of what is. */
 struct km_spawn_main {

@@ -7,8 +7,11 @@
 #ifndef KM_TEST_ACTOR_SWEEP_H
 #define KM_TEST_ACTOR_SWEEP_H
 
+#include "base/reroute.h"
+#include "repair/failover.h"
 #include "lib/actor_world.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -24,11 +27,13 @@
 #define SWEEP_FILES "/run/files"
 #define SWEEP_TOOL  "/run/tool"
 #define SWEEP_RAN   "/run/ran"
+#define SWEEP_PINS  "/sys/fs/bpf/sweep"
 
 static const char sweep_policy[] =
 	"{\"version\":1,\"verbs\":[\"start\",\"stop\",\"restart\",\"signal\",\"raise_limit\","
 	"\"notify\",\"throttle\",\"release\",\"freeze\",\"thaw\",\"renice\",\"kill\",\"reload\","
-	"\"capture\",\"rotate\",\"truncate\",\"free_space\",\"run\"],\"services\":[\"*\"],"
+	"\"capture\",\"rotate\",\"truncate\",\"free_space\",\"run\",\"fail_over\","
+	"\"fail_back\"],\"services\":[\"*\"],"
 	"\"budget\":{\"service\":{\"count\":100,\"per\":\"1m\"},"
 	"\"host\":{\"count\":100,\"per\":\"1m\"}},"
 	"\"files\":[{\"name\":\"f\",\"root\":\"" SWEEP_FILES "\",\"patterns\":[\"a\"],"
@@ -159,6 +164,51 @@ static const struct sweep_act sweep_jobs[] = {
 	  .untold = true },
 };
 
+/* The route that is pinned, as its directory's path; false: there is none. */
+static inline bool sweep_pins(char *ret, size_t size)
+{
+	DIR *d = opendir(SWEEP_PINS);
+	struct dirent *e;
+	bool found = false;
+
+	while (d && !found && (e = readdir(d))) {
+		found = e->d_name[0] != '.';
+		snprintf(ret, size, SWEEP_PINS "/%s", e->d_name);
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
+static inline int sweep_routed(uint32_t tgid)
+{
+	const struct km_endpoint *e = &sweep.w.config->services[0].endpoints[0];
+	km_autofree(km_reroute_freep) struct km_reroute *r = NULL;
+	struct kmend_route route = { 0 };
+	char path[PATH_MAX];
+
+	(void)tgid;
+	if (sweep_pins(path, sizeof(path)) && km_reroute_adopt(path, &r) == 0)
+		km_reroute_get(r, &e->place[0].address, &route);
+	return route.share == KMEND_SHARE_ALL;
+}
+
+#define SWEEP_TO_STANDBY                                            \
+	{                                                           \
+		.object = "db", .amount = 1 << 8 | KM_FAILOVER_KEEP \
+	}
+
+/* Kept by pins, so that what came of it can be seen behind the actor's end. */
+static const struct sweep_act sweep_routes[] = {
+	{ .verb = KM_FAIL_OVER, .args = SWEEP_TO_STANDBY, .look = sweep_routed, .after = 1 },
+	{ .verb = KM_FAIL_BACK,
+	  .first = KM_FAIL_OVER,
+	  .args = { .object = "db", .amount = 1000000 },
+	  .first_args = SWEEP_TO_STANDBY,
+	  .look = sweep_routed,
+	  .before = 1 },
+};
+
 static inline bool sweep_can(const struct sweep_act *s)
 {
 	return s->look != sweep_quota || access(SWEEP_CPU, F_OK) == 0;
@@ -178,7 +228,10 @@ static inline void sweep_put(const char *path, const char *text)
 static inline void sweep_reset(void)
 {
 	const struct utimbuf long_ago = { 1000000, 1000000 };
+	char path[PATH_MAX];
 
+	if (sweep_pins(path, sizeof(path)))
+		km_reroute_unpin(path);
 	sweep_put(SWEEP_FILES "/a", "text");
 	utime(SWEEP_FILES "/a", &long_ago);
 	sweep_put(SWEEP_TOOL, "#!/bin/sh\necho >>" SWEEP_RAN "\n");
@@ -200,11 +253,14 @@ static inline void sweep_begin(void)
 	unlink(SWEEP_OUT);
 	snprintf(config, sizeof(config),
 	         "{\"version\":1,\"services\":[{\"name\":\"s\",\"command\":[\"%s\",\"" SWEEP_OUT
-	         "\",\"wait\"],\"stop_timeout\":\"500ms\",\"reload\":\"SIGUSR1\"}]}",
+	         "\",\"wait\"],\"stop_timeout\":\"500ms\",\"reload\":\"SIGUSR1\","
+	         "\"endpoints\":[{\"name\":\"db\",\"primary\":\"127.0.0.1:7001\","
+	         "\"standbys\":[\"127.0.0.1:7002\"]}]}]}",
 	         test_built("tests/lib/child_service"));
 	world_new(&sweep.w, config, sweep_policy);
 	sweep.w.opts.cgroup_root = SWEEP_ROOT;
 	sweep.w.opts.cpu_root = SWEEP_CPU;
+	sweep.w.opts.pin_dir = SWEEP_PINS;
 }
 
 static inline pid_t sweep_fork(bool traced)
@@ -386,8 +442,8 @@ static inline void sweep_recover(const struct sweep_act *s)
 	world_free(w);
 }
 
-/* An actor that has been told to do it, traced from before it heard of it. */
-static inline pid_t sweep_ask(const struct sweep_act *s, uint64_t timeout_ns)
+/* An actor that is about to be told to do it, traced from here on. */
+static inline pid_t sweep_ready(const struct sweep_act *s)
 {
 	struct world *w = &sweep.w;
 	struct km_act_request q;
@@ -408,12 +464,25 @@ static inline pid_t sweep_ask(const struct sweep_act *s, uint64_t timeout_ns)
 		assert_int_equal(world_ask(w, &q), KM_OUT_DONE);
 	}
 	sweep_seize(pid);
-	q = world_request(w, s->verb, "s");
+	return pid;
+}
+
+static inline void sweep_tell(const struct sweep_act *s, uint64_t timeout_ns)
+{
+	struct km_act_request q = world_request(&sweep.w, s->verb, "s");
+
 	q.signal = s->verb == KM_SEND_SIGNAL ? SIGUSR1 : 0;
 	q.timeout_ns = timeout_ns;
 	q.args = s->args;
 	sweep.id = q.intent_id;
-	world_send(w, &q);
+	world_send(&sweep.w, &q);
+}
+
+static inline pid_t sweep_ask(const struct sweep_act *s, uint64_t timeout_ns)
+{
+	pid_t pid = sweep_ready(s);
+
+	sweep_tell(s, timeout_ns);
 	return pid;
 }
 
@@ -443,6 +512,7 @@ static inline int sweep_main(char **argv, const struct CMUnitTest *tests, size_t
 	mkdir(SWEEP_ROOT, 0755);
 	mkdir(SWEEP_FILES, 0755);
 	mkdir(SWEEP_CPU, 0755);
+	mkdir(SWEEP_PINS, 0700);
 	return _cmocka_run_group_tests("sweep", tests, count, NULL, NULL);
 }
 

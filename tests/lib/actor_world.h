@@ -116,6 +116,7 @@ static inline bool world_take(struct world *w)
 		struct km_message_hdr hdr;
 		struct km_act_outcome outcome;
 		struct km_act_child child;
+		struct km_act_endpoint endpoint;
 		struct km_act_plain plain;
 	} m;
 	ssize_t n = km_message_recv(w->engine, &m, sizeof(m), NULL);
@@ -130,7 +131,7 @@ static inline bool world_take(struct world *w)
 	} else if (m.hdr.type == KM_ACT_CHILD) {
 		w->child = m.child.process;
 		w->children++;
-	} else {
+	} else if (m.hdr.type != KM_ACT_ENDPOINT) {
 		assert_int_equal(m.hdr.type, KM_ACT_READY);
 		w->ready_id = m.plain.intent_id;
 		w->readies++;

@@ -69,6 +69,12 @@ static void every_job_survives_kill_9_at_every_system_call(void **state)
 	each(sweep_jobs, KM_ARRAY_SIZE(sweep_jobs));
 }
 
+static void every_route_survives_kill_9_at_every_system_call(void **state)
+{
+	(void)state;
+	each(sweep_routes, KM_ARRAY_SIZE(sweep_routes));
+}
+
 /* The first kill at N, the second wherever the recovery is. */
 static void a_second_kill_while_it_recovers_changes_nothing(void **state)
 {
@@ -91,6 +97,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_act_survives_kill_9_at_every_system_call),
 		cmocka_unit_test(every_job_survives_kill_9_at_every_system_call),
+		cmocka_unit_test(every_route_survives_kill_9_at_every_system_call),
 		cmocka_unit_test(a_second_kill_while_it_recovers_changes_nothing),
 	};
 

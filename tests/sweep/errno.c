@@ -67,6 +67,8 @@ static const struct {
 	{ SYS_timerfd_create, { EMFILE, ENOMEM } },
 	{ SYS_timerfd_settime, { ENOMEM } },
 	{ SYS_epoll_create1, { EMFILE, ENOMEM } },
+	{ SYS_bpf, { EPERM, ENOMEM, ENOSPC } },
+	{ SYS_openat2, { EMFILE, EACCES, ENOMEM } },
 	{ SYS_fcntl, { ENOMEM } },
 	{ SYS_flock, { EWOULDBLOCK, EINTR } },
 	{ SYS_mmap, { ENOMEM } },
@@ -222,12 +224,11 @@ static bool one_call(const struct sweep_act *s, unsigned int n, bool recovers)
 	}
 }
 
-static void fail_each(bool recovers)
+static void fail_each(const struct sweep_act *acts, size_t count, bool recovers)
 {
 	unsigned int step = getenv("KMEND_LONG") ? 1 : SAMPLE;
 
-	for (size_t i = 0; i < KM_ARRAY_SIZE(sweep_acts); i++) {
-		const struct sweep_act *s = &sweep_acts[i];
+	for (const struct sweep_act *s = acts; s < acts + count; s++) {
 		unsigned int n = 0, first = injected;
 
 		if (!sweep_can(s))
@@ -243,13 +244,15 @@ static void fail_each(bool recovers)
 static void every_call_of_every_act_may_fail(void **state)
 {
 	(void)state;
-	fail_each(false);
+	fail_each(sweep_acts, KM_ARRAY_SIZE(sweep_acts), false);
+	fail_each(sweep_routes, KM_ARRAY_SIZE(sweep_routes), false);
 }
 
 static void every_call_of_a_recovery_may_fail(void **state)
 {
 	(void)state;
-	fail_each(true);
+	fail_each(sweep_acts, KM_ARRAY_SIZE(sweep_acts), true);
+	fail_each(sweep_routes, KM_ARRAY_SIZE(sweep_routes), true);
 	print_message("%u injections, %u of them answered by nobody\n", injected, silent);
 }
 

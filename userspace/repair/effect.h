@@ -61,7 +61,8 @@ int km_effect_undo(const struct km_effect *e, const struct km_target *t, const s
 
 /* What cannot be taken back. */
 int km_effect_signal(const struct km_target *t, int signal);
-/* SIGKILL to all in and below the cgroup DIR; how many were there. kill.c. */
+/* SIGKILL to all in and below the cgroup DIR; how many were there, 0: nobody could count. -EIO and
+ * others: some may live on. kill.c. */
 int km_effect_kill(int dir);
 /* The latter where T has a directory, else the signal; OUT says for people what was done. */
 int km_effect_strike(const struct km_target *t, int signal, char *out, size_t size);

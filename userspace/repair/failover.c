@@ -350,17 +350,22 @@ static void end_strays(const struct km_failovers *f)
 		closedir(d);
 }
 
-/* Of an earlier process. A route to what is no standby any more, or half of one, ends. */
-static void take_over(struct km_failovers *f, struct entry *e)
+/* Of an earlier process. A route to what is no standby any more, or half of one, ends; one that
+ * cannot be looked at for want of memory or descriptors is neither. */
+static int take_over(struct km_failovers *f, struct entry *e)
 {
 	char path[PIN_MAX];
 	uint32_t standby;
+	int r = km_reroute_adopt(pins(f, e, path), &e->reroute);
 
-	e->pinned = km_reroute_adopt(pins(f, e, path), &e->reroute) == 0;
+	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+		return r;
+	e->pinned = r == 0;
 	if (!e->pinned)
 		km_reroute_unpin(path);
 	else if (!route_of(e, &standby))
 		end(f, e);
+	return 0;
 }
 
 static int list(struct km_failovers *f, const struct km_config *c)
@@ -397,8 +402,9 @@ int km_failovers_new(const struct km_config *config, const char *pin_dir, km_fai
 	if (pin_dir)
 		end_strays(f);
 	for (struct entry *e = f->entry; e < f->entry + f->count; e++) {
-		if (pin_dir)
-			take_over(f, e);
+		r = pin_dir ? take_over(f, e) : 0;
+		if (r < 0)
+			return r;
 		say(f, e);
 	}
 	*ret = km_take(f);

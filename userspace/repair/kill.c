@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /* All of a cgroup at once. cgroup.kill (5.14) does that in the kernel; before it what is frozen
  * does not fork away, and dies all the same. */
+#include <dirent.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <stdio.h>
 
 #include "base/cgroup.h"
 #include "repair/effect.h"
+
+/* Cgroups within each other: more than anything nests, and few enough descriptors to be open. */
+#define DEPTH_MAX 64
 
 static int write_one(int dir, const char *file, const char *text)
 {
@@ -15,51 +18,77 @@ static int write_one(int dir, const char *file, const char *text)
 	return fd < 0 || write(fd, text, strlen(text)) < 0 ? -errno : 0;
 }
 
-/* How many processes are in DIR and the cgroups below it; each one gets SIGKILL if KILLS. */
-static int visit(int dir, bool kills)
+/* Those of this cgroup alone. */
+static int take(int fd, bool kills)
 {
-	char self[32];
-	char *paths[] = { self, NULL };
 	uint32_t pids[KM_CGROUP_PIDS_MAX];
-	FTSENT *e;
-	int n = 0;
-	FTS *f;
+	int n = km_cgroup_pids(fd, pids);
 
-	snprintf(self, sizeof(self), "/proc/self/fd/%d/.", dir);
-	f = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL);
-	while (f && (e = fts_read(f))) {
-		km_autoclose int at = -1;
-
-		if (e->fts_info != FTS_D)
-			continue;
-		at = open(e->fts_accpath, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		n += km_cgroup_pids(at, pids) > 0 ? km_cgroup_pids(at, pids) : 0;
-		if (kills)
-			km_cgroup_kill(at);
-	}
-	if (f)
-		fts_close(f);
+	if (kills && n > 0)
+		km_cgroup_kill(fd);
 	return n;
+}
+
+static int visit(int parent, const char *name, bool kills, unsigned int depth);
+
+/* All cgroups in D: how many processes, or a negative errno: some were not seen. */
+static int visit_all(DIR *d, bool kills, unsigned int depth)
+{
+	struct dirent *e;
+	int n = 0, r = 0;
+
+	while (r >= 0 && (errno = 0, e = readdir(d))) {
+		if (e->d_type != DT_DIR || e->d_name[0] == '.')
+			continue;
+		r = visit(dirfd(d), e->d_name, kills, depth + 1);
+		n += r;
+	}
+	return r < 0 ? r : errno ? -errno : n;
+}
+
+/* How many processes are in it and below it; each one gets SIGKILL if KILLS. One that is gone by
+ * now has none. */
+static int visit(int parent, const char *name, bool kills, unsigned int depth)
+{
+	int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW), n, below;
+	DIR *d;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -errno;
+	n = depth < DEPTH_MAX ? take(fd, kills) : -ELOOP;
+	d = n < 0 ? NULL : fdopendir(fd);
+	if (!d) {
+		n = n < 0 ? n : -errno;
+		close(fd);
+		return n == -ENODEV ? 0 : n;
+	}
+	below = visit_all(d, kills, depth);
+	closedir(d);
+	return below == -ENODEV || below == -ENOENT ? n : below < 0 ? below : n + below;
 }
 
 int km_effect_kill(int dir)
 {
-	int n = visit(dir, false), r;
+	int n = visit(dir, ".", false, 0), r, killed;
 
 	if (write_one(dir, "cgroup.kill", "1") == 0)
-		return n;
+		return n < 0 ? 0 : n; /* done, even where nobody could count */
 	r = write_one(dir, "cgroup.freeze", "1");
-	visit(dir, true);
+	killed = visit(dir, ".", true, 0);
 	if (r == 0)
 		r = write_one(dir, "cgroup.freeze", "0");
-	return r < 0 ? r : n;
+	return r < 0 ? r : killed < 0 ? killed : n;
 }
 
 int km_effect_strike(const struct km_target *t, int signal, char *out, size_t size)
 {
 	int r = t->dir >= 0 ? km_effect_kill(t->dir) : km_effect_signal(t, signal);
 
-	snprintf(out, size, t->dir >= 0 ? "SIGKILL to %d processes" : "signal %d",
-	         t->dir >= 0 ? r : signal);
+	if (t->dir < 0)
+		snprintf(out, size, "signal %d", signal);
+	else if (r > 0)
+		snprintf(out, size, "SIGKILL to %d processes", r);
+	else
+		snprintf(out, size, "SIGKILL to all processes");
 	return r < 0 ? r : 0;
 }

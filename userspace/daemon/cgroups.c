@@ -93,6 +93,13 @@ static int write_file(const char *dir, const char *name, const char *text)
 	return write(fd, text, strlen(text)) < 0 ? -errno : 0;
 }
 
+static int hand_down(const char *own, const char *root, const char *controllers)
+{
+	int r = write_file(own, "cgroup.subtree_control", controllers);
+
+	return r == 0 ? write_file(root, "cgroup.subtree_control", controllers) : r;
+}
+
 /* Controllers for the services, if v2 has them; the daemon steps aside into daemon/. */
 static int delegate(const char *root)
 {
@@ -112,8 +119,14 @@ static int delegate(const char *root)
 		return -errno;
 	r = write_file(aside, "cgroup.procs", "0");
 	if (r == 0)
-		r = write_file(own, "cgroup.subtree_control", "+memory +pids");
-	return r == 0 ? write_file(root, "cgroup.subtree_control", "+memory +pids") : r;
+		r = hand_down(own, root, "+memory +pids");
+	/* Only throttling needs them. A realtime process anywhere keeps cpu from being handed down;
+	 * not every kernel has io. */
+	if (r == 0) {
+		hand_down(own, root, "+cpu");
+		hand_down(own, root, "+io");
+	}
+	return r;
 }
 
 static bool has_commands(const struct km_config *c)

@@ -373,6 +373,13 @@ int km_decide_tick(struct km_decide *d, const struct km_decide_world *w)
 	return 0;
 }
 
+/* It was in order until it ended, perhaps with kmendd itself: only the back-off of repairs before
+ * that keeps a rule waiting. */
+static bool waits_in_good_order(const struct km_repair *r)
+{
+	return r->state == KM_R_BACKOFF && r->held == KM_GUARD_MAX && !r->acts;
+}
+
 /* A rule has this service in hand: it is not a first start. */
 static bool in_hand(const struct km_decide *d, uint64_t service_id)
 {
@@ -380,7 +387,8 @@ static bool in_hand(const struct km_decide *d, uint64_t service_id)
 	uint32_t slot = 0;
 
 	while ((r = km_table_next(d->table[KM_T_REPAIR], &slot)))
-		if (r->service_id == service_id && r->state != KM_R_RESTING)
+		if (r->service_id == service_id && r->state != KM_R_RESTING &&
+		    !waits_in_good_order(r))
 			return true;
 	return false;
 }

@@ -157,6 +157,49 @@ static void an_absent_command_is_started_by_its_definition(void **state)
 	expect_nothing(t);
 }
 
+/* Repaired a while ago and in order since, it ended with kmendd: the next one starts it at once. */
+static void what_was_in_order_does_not_wait_for_its_backoff_behind_a_restart_of_kmendd(void **state)
+{
+	struct world *t = *state;
+	const struct km_decision *d;
+	uint64_t id;
+
+	assert_int_equal(dies(t, 0), 0);
+	id = expect(t, KM_ANSWER_ACT)->id;
+	comes_up(t, 0);
+	assert_int_equal(outcome(t, id, KM_OUT_DONE), 0);
+	assert_int_equal(km_decide_verdict(t->decide, &t->w, id, KM_HELPED), 0);
+	wait_ns(t, 10 * SECOND);
+	assert_int_equal(dies(t, 0), 0);
+	expect(t, KM_ANSWER_LATER);
+	absent(t, 0);
+	d = expect(t, KM_ANSWER_ACT);
+	assert_int_equal(d->rule_key, 0);
+	comes_up(t, 0);
+	assert_int_equal(outcome(t, d->id, KM_OUT_DONE), 0);
+	/* What the rule had in mind is not done as well. */
+	t->w.now_ns = km_decide_due_ns(t->decide);
+	tick(t);
+	expect_no(t, KM_GUARD_FRESH);
+}
+
+/* One that did not last is the rule's. */
+static void what_was_not_in_order_waits_behind_a_restart_of_kmendd_too(void **state)
+{
+	struct world *t = *state;
+	uint64_t id;
+
+	assert_int_equal(dies(t, 0), 0);
+	id = expect(t, KM_ANSWER_ACT)->id;
+	comes_up(t, 0);
+	assert_int_equal(outcome(t, id, KM_OUT_DONE), 0);
+	ends(t, 0);
+	assert_int_equal(km_decide_verdict(t->decide, &t->w, id, KM_DID_NOT_HELP), 0);
+	expect(t, KM_ANSWER_LATER);
+	absent(t, 0);
+	expect_nothing(t);
+}
+
 static void first_starts_of_a_whole_host_cost_no_budget(void **state)
 {
 	struct world *t = *state;
@@ -306,6 +349,9 @@ int main(void)
 		world_test(rows_without_the_keys_they_need_are_refused),
 		world_test(fewer_places_than_tables_are_filled_as_far_as_they_go),
 		world_test(an_absent_command_is_started_by_its_definition),
+		world_test(
+			what_was_in_order_does_not_wait_for_its_backoff_behind_a_restart_of_kmendd),
+		world_test(what_was_not_in_order_waits_behind_a_restart_of_kmendd_too),
 		world_test(first_starts_of_a_whole_host_cost_no_budget),
 		world_test(a_first_start_needs_the_policys_leave),
 		world_test(what_runs_is_not_a_command_or_is_not_wanted_is_not_started),

@@ -136,7 +136,7 @@ modes = words("km_mode_names", "match/rule.c")
 otherwise = words("km_otherwise_names", "match/rule.c")
 signals = words("signals", "match/step.c")
 captures = words("km_capture_names", "collect/capture.c")
-days = words("day_names", "match/calendar.c")
+days = words("day_names", "base/calendar.c")
 
 
 def constant(text):

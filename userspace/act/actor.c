@@ -105,9 +105,7 @@ int km_act_intend_end(struct km_act *act)
 
 int km_act_intend(struct km_act *act)
 {
-	int r = km_act_intend_begin(act);
-
-	return r < 0 ? r : km_act_intend_end(act);
+	return km_act_intend_begin(act) ?: km_act_intend_end(act);
 }
 
 void km_act_wait(struct km_act *act, int fd, uint32_t events, km_loop_cb cb)

@@ -106,6 +106,8 @@ static const char *check_budget(struct km_act *act)
 		return km_budget_said(&a->said, "notices", now) ? NULL : "too many notices";
 	/* The first start in this boot is the definition's, not a repair. */
 	act->rec.state = !(act->rec.verb == KM_START && act->child && !act->child->started);
+	if (act->rec.state && km_policy_maintains(a->o.policy, act->rec.service, time(NULL)))
+		return "people work on it at this time";
 	return act->rec.state ? km_budget_refuses(&a->budgets, a->o.policy, act->rec.service, now)
 	                      : NULL;
 }

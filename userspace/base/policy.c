@@ -217,7 +217,8 @@ static int read_signatures(const struct compile *c, const cJSON *obj, struct km_
 
 struct top {
 	uint64_t version, concurrent;
-	const cJSON *verbs, *services, *protect, *budget, *signatures, *files, *commands;
+	const cJSON *verbs, *services, *protect, *budget, *signatures;
+	struct km_policy_lists lists;
 	double shadow;
 	bool pause;
 };
@@ -235,8 +236,9 @@ static const struct km_json_field top_fields[] = {
 	{ "pause", KM_JSON_BOOL, .offset = AT(pause) },
 	{ "shadow", KM_JSON_SHARE, .offset = AT(shadow) },
 	{ "signatures", KM_JSON_OBJECT, .offset = AT(signatures) },
-	{ "files", KM_JSON_ARRAY, .offset = AT(files) },
-	{ "commands", KM_JSON_ARRAY, .offset = AT(commands) },
+	{ "files", KM_JSON_ARRAY, .offset = AT(lists.files) },
+	{ "commands", KM_JSON_ARRAY, .offset = AT(lists.commands) },
+	{ "maintenance", KM_JSON_ARRAY, .offset = AT(lists.maintenance) },
 	{ .key = NULL },
 };
 
@@ -266,7 +268,7 @@ static int read_top(const struct compile *c, struct km_policy *p)
 		r = read_budgets(c, top.budget, p);
 	if (r == 0 && top.signatures)
 		r = read_signatures(c, top.signatures, p);
-	return r < 0 ? r : km_policy_read_lists(c->doc, top.files, top.commands, c->err, p);
+	return r < 0 ? r : km_policy_read_lists(c->doc, &top.lists, c->err, p);
 }
 
 static int empty_lists(struct km_policy *p)
@@ -334,6 +336,18 @@ bool km_policy_allows(const struct km_policy *p, enum km_verb verb, const char *
 		return true;
 	return *service && matches((const char *const *)p->services, service) &&
 	       !km_policy_protects(p, service);
+}
+
+bool km_policy_maintains(const struct km_policy *p, const char *service, uint64_t realtime_s)
+{
+	for (size_t i = 0; i < p->maintenance_count; i++) {
+		const struct km_maintenance *m = &p->maintenance[i];
+
+		if (km_window_open(&m->window, realtime_s) &&
+		    matches((const char *const *)m->services, service))
+			return true;
+	}
+	return false;
 }
 
 /* Every service lies in some slice, and every service of a user below user@.service: as parents

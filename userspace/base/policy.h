@@ -5,6 +5,7 @@
 #define KM_POLICY_H
 
 #include "base/base.h"
+#include "base/calendar.h"
 #include "base/config.h"
 #include "base/json.h"
 #include "base/verb.h"
@@ -40,6 +41,12 @@ struct km_program {
 	char user[64]; /* empty: root */
 };
 
+/* Times at which people work on services: nothing is done to those that match one of SERVICES. */
+struct km_maintenance {
+	char **services;
+	struct km_window window;
+};
+
 /* Of each in a policy: as much as people review. */
 #define KM_POLICY_LISTS_MAX 64
 /* Patterns of one list of files. */
@@ -61,6 +68,8 @@ struct km_policy {
 	size_t file_count;
 	struct km_program *commands;
 	size_t command_count;
+	struct km_maintenance *maintenance;
+	size_t maintenance_count;
 };
 
 /* TEXT NULL: the defaults (only notify). -EBADMSG with *ERR. */
@@ -72,8 +81,11 @@ KM_DEFINE_FREEP(struct km_policy, km_policy_free)
 /* By name; NULL: there is none. */
 const struct km_files *km_policy_files(const struct km_policy *p, const char *name);
 const struct km_program *km_policy_program(const struct km_policy *p, const char *name);
-/* policy_lists.c: the members "files" and "commands" (NULL: there is none) into P. */
-int km_policy_read_lists(struct km_json *doc, const cJSON *files, const cJSON *commands,
+/* policy_lists.c: the members "files", "commands" and "maintenance" (NULL: there is none) into P. */
+struct km_policy_lists {
+	const cJSON *files, *commands, *maintenance;
+};
+int km_policy_read_lists(struct km_json *doc, const struct km_policy_lists *lists,
                          struct km_error *err, struct km_policy *p);
 void km_policy_free_lists(struct km_policy *p);
 
@@ -88,5 +100,7 @@ bool km_policy_allows(const struct km_policy *p, enum km_verb verb, const char *
  * is protected: a harmless name in the configuration does not open what is protected. */
 bool km_policy_allows_def(const struct km_policy *p, enum km_verb verb,
                           const struct km_service_def *def);
+/* People work on it at that time. First starts are not meant. */
+bool km_policy_maintains(const struct km_policy *p, const char *service, uint64_t realtime_s);
 
 #endif

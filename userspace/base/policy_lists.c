@@ -48,6 +48,16 @@ static const struct km_json_field command_fields[] = {
 	{ 0 },
 };
 
+struct maintenance_text {
+	const cJSON *services, *window;
+};
+
+static const struct km_json_field maintenance_fields[] = {
+	{ "services", KM_JSON_ARRAY, true, .offset = offsetof(struct maintenance_text, services) },
+	{ "window", KM_JSON_OBJECT, true, .offset = offsetof(struct maintenance_text, window) },
+	{ 0 },
+};
+
 const struct km_files *km_policy_files(const struct km_policy *p, const char *name)
 {
 	for (size_t i = 0; i < p->file_count; i++)
@@ -70,8 +80,11 @@ void km_policy_free_lists(struct km_policy *p)
 		km_config_free_strings(p->files[i].patterns);
 	for (size_t i = 0; i < p->command_count; i++)
 		km_config_free_strings(p->commands[i].argv);
+	for (size_t i = 0; i < p->maintenance_count; i++)
+		km_config_free_strings(p->maintenance[i].services);
 	free(p->files);
 	free(p->commands);
+	free(p->maintenance);
 }
 
 static int check_name(const struct km_config_reader *c, const cJSON *obj, const char *name,
@@ -174,9 +187,34 @@ static int read_command(const struct km_config_reader *c, const cJSON *obj, stru
 	             : 0;
 }
 
-/* Each object of LIST by READ; *RET holds as many of SIZE bytes. */
-static int read_list(const struct km_config_reader *c, const cJSON *list, size_t size,
-                     struct km_policy *p, void **ret)
+static int read_maintenance(const struct km_config_reader *c, const cJSON *obj, struct km_policy *p)
+{
+	static const struct km_config_strings services = { "services", "a pattern",
+		                                           KM_POLICY_GLOBS_MAX, KM_NAME_MAX };
+	struct km_maintenance *m = &p->maintenance[p->maintenance_count];
+	struct maintenance_text t = { 0 };
+	int r = km_json_read(c->doc, obj, maintenance_fields, &t, c->err);
+
+	if (r < 0)
+		return r;
+	p->maintenance_count++;
+	r = km_config_read_strings(c, t.services, &services, &m->services);
+	return r < 0 ? r : km_window_read(c->doc, t.window, c->err, &m->window);
+}
+
+struct list_kind {
+	size_t size; /* of one */
+	int (*read)(const struct km_config_reader *c, const cJSON *obj, struct km_policy *p);
+};
+
+static const struct list_kind files_kind = { sizeof(struct km_files), read_files };
+static const struct list_kind command_kind = { sizeof(struct km_program), read_command };
+static const struct list_kind maintenance_kind = { sizeof(struct km_maintenance),
+	                                           read_maintenance };
+
+/* Each object of LIST; *RET holds them. */
+static int read_list(const struct km_config_reader *c, const cJSON *list,
+                     const struct list_kind *kind, struct km_policy *p, void **ret)
 {
 	int count = list ? cJSON_GetArraySize(list) : 0, r = 0;
 	const cJSON *node;
@@ -184,20 +222,24 @@ static int read_list(const struct km_config_reader *c, const cJSON *list, size_t
 	if (count > KM_POLICY_LISTS_MAX)
 		return km_json_fail(c->doc, list, c->err, NULL, "more than %d of them",
 		                    KM_POLICY_LISTS_MAX);
-	*ret = calloc((size_t)count + 1, size);
+	*ret = calloc((size_t)count + 1, kind->size);
 	if (!*ret)
 		return -ENOMEM;
 	for (node = list ? list->child : NULL; node && r == 0; node = node->next)
-		r = size == sizeof(struct km_files) ? read_files(c, node, p)
-		                                    : read_command(c, node, p);
+		r = kind->read(c, node, p);
 	return r;
 }
 
-int km_policy_read_lists(struct km_json *doc, const cJSON *files, const cJSON *commands,
+int km_policy_read_lists(struct km_json *doc, const struct km_policy_lists *lists,
                          struct km_error *err, struct km_policy *p)
 {
 	const struct km_config_reader c = { .doc = doc, .err = err };
-	int r = read_list(&c, files, sizeof(*p->files), p, (void **)&p->files);
+	int r = read_list(&c, lists->files, &files_kind, p, (void **)&p->files);
 
-	return r < 0 ? r : read_list(&c, commands, sizeof(*p->commands), p, (void **)&p->commands);
+	if (r == 0)
+		r = read_list(&c, lists->commands, &command_kind, p, (void **)&p->commands);
+	if (r == 0)
+		r = read_list(&c, lists->maintenance, &maintenance_kind, p,
+		              (void **)&p->maintenance);
+	return r;
 }

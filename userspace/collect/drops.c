@@ -97,7 +97,7 @@ void km_drops_prime(struct km_collect *c)
 
 int km_drops_emit(struct km_collect *c)
 {
-	const struct km_window *w = &c->window;
+	const struct km_sums_window *w = &c->window;
 	double scale = (double)w->period_ns / (double)w->window_ns;
 	uint64_t now[KM_DROP_MAX];
 	int r = 0;

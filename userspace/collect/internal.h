@@ -51,7 +51,7 @@ struct km_told {
 };
 
 /* What signals in windows have seen last. */
-struct km_window {
+struct km_sums_window {
 	uint64_t window_ns; /* was attached, */
 	uint64_t period_ns; /* and stands for */
 	uint32_t passes;    /* that a period has */
@@ -126,7 +126,7 @@ struct km_collect {
 	struct km_duty *duty;
 	uint64_t suspected_ns; /* when something was last expected to fail, or failed; 0: never */
 	struct km_demand *demand;
-	struct km_window window;
+	struct km_sums_window window;
 	struct km_rooms *rooms;
 	struct km_sufferer *sufferers;
 	size_t sufferer_count;

@@ -124,7 +124,7 @@ static int say_sum(struct km_collect *c, const struct kmend_sum_key *key, struct
 static int say_scaled(struct km_collect *c, const struct kmend_sum_key *key,
                       const struct kmend_sum *grew)
 {
-	const struct km_window *w = &c->window;
+	const struct km_sums_window *w = &c->window;
 	double scale = (double)w->period_ns / (double)w->window_ns, n = (double)grew->count;
 	int r = say_sum(c, key,
 	                (struct km_said){ .signal = summed[key->what].sig,

@@ -235,10 +235,18 @@ static uint64_t window_until(const struct km_move *m)
 	return first ? m->w->now_ns + (first - m->w->realtime_s) * KM_NS_PER_S : 0;
 }
 
+/* The policy's times are for repairs: a host that comes up in one of them starts what it runs. */
+static bool maintained_by_policy(const struct km_move *m)
+{
+	return m->d->policy && m->r->rule_key && m->w->realtime_s &&
+	       km_policy_maintains(m->d->policy, m->r->last.service, m->w->realtime_s);
+}
+
 static bool unmaintained(const struct km_move *m)
 {
 	return verb_of(m) == KM_NOTIFY ||
-	       !km_maintain_is(m->d, m->r->service_id, m->w->now_ns, NULL);
+	       (!km_maintain_is(m->d, m->r->service_id, m->w->now_ns, NULL) &&
+	        !maintained_by_policy(m));
 }
 
 static uint64_t maintenance_until(const struct km_move *m)

@@ -61,12 +61,6 @@ int km_compile_step_args(struct km_compile *c, const cJSON *obj, struct km_step 
 int km_compile_verify(struct km_compile *c, const cJSON *node);
 int km_compile_guard(struct km_compile *c, const cJSON *node);
 
-/* "windows" of a guard. */
-int km_compile_windows(struct km_compile *c, const cJSON *array);
-
-/* "2027-01-31": its first second, UTC. From 2000 on, to 2099; 0 or -EINVAL. */
-int km_parse_day(const char *s, uint64_t *ret_s);
-
 /* What a level is compared with: a share of its limit, or in its own unit. */
 struct km_quantity {
 	double value;

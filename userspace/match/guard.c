@@ -73,6 +73,29 @@ static int read_backoff(struct km_compile *c, const cJSON *node)
 	return km_json_read(c->doc, node, backoff_fields, g, c->err);
 }
 
+static int read_windows(struct km_compile *c, const cJSON *array)
+{
+	struct km_guard_spec *g = &c->rule.guard;
+	const cJSON *node;
+
+	if (!cJSON_GetArraySize(array))
+		return km_json_fail(c->doc, array, c->err, "remove it: then at any time",
+		                    "no window is given");
+	cJSON_ArrayForEach(node, array)
+	{
+		int r;
+
+		if (g->windows == KM_WINDOWS_MAX)
+			return km_json_fail(c->doc, node, c->err, "join some",
+			                    "more than %d windows", KM_WINDOWS_MAX);
+		r = km_window_read(c->doc, node, c->err, &g->window[g->windows]);
+		if (r < 0)
+			return r;
+		g->windows++;
+	}
+	return 0;
+}
+
 int km_compile_guard(struct km_compile *c, const cJSON *node)
 {
 	struct guard g = { .approval_ns = APPROVAL_NS };
@@ -90,6 +113,6 @@ int km_compile_guard(struct km_compile *c, const cJSON *node)
 	if (r >= 0 && g.backoff)
 		r = read_backoff(c, g.backoff);
 	if (r >= 0 && g.windows)
-		r = km_compile_windows(c, g.windows);
+		r = read_windows(c, g.windows);
 	return r;
 }

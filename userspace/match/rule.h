@@ -141,12 +141,6 @@ struct km_verify_spec {
 	bool none;          /* nothing can be measured: the verdict is "not measured" */
 };
 
-/* A time of the day in UTC; one that ends before it begins ends on the next day. */
-struct km_window {
-	uint8_t days;              /* bit 0: Monday, ... 6: Sunday; of the day it begins on */
-	uint16_t from_min, to_min; /* of the day; to_min is not in it */
-};
-
 struct km_guard_spec {
 	enum km_mode mode;        /* observe by default */
 	uint64_t cooldown_ns;     /* between two acts of this rule on one service */
@@ -208,10 +202,6 @@ KM_DEFINE_FREEP(struct km_rule, km_rule_free)
  * is none: then it has no labels. */
 bool km_rule_covers(const struct km_rule *r, const struct km_service *s,
                     const struct km_service_def *def);
-/* Wall-clock times in seconds. Open now; and when it opens next, if it is not. */
-bool km_window_open(const struct km_window *w, uint64_t realtime_s);
-uint64_t km_window_next_s(const struct km_window *w, uint64_t realtime_s);
-
 /* True for the verbs that interrupt or change a service: not start, notify and what
  * takes back. */
 bool km_verb_disrupts(enum km_verb verb);

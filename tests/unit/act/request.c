@@ -414,6 +414,25 @@ static enum km_outcome_state one_act(pid_t pid)
 	return world_ask(&w, &q);
 }
 
+static void at_a_time_of_maintenance_nothing_is_repaired(void **state)
+{
+	static const char text[] = "{\"version\":1,\"verbs\":[\"signal\"],\"services\":[\"exe\"],"
+				   "\"maintenance\":[{\"services\":[\"exe\"],\"window\":{"
+				   "\"from\":\"00:00\",\"to\":\"00:00\"}}]}";
+	km_autofree(km_policy_freep) struct km_policy *p = NULL;
+	struct km_error e;
+	pid_t pid = begin_child();
+
+	(void)state;
+	need_pidfd();
+	assert_int_equal(km_policy_compile(text, strlen(text), "p", &e, &p), 0);
+	km_actor_set_policy(w.actor, p);
+	assert_int_equal(one_act(pid), KM_OUT_REFUSED);
+	assert_non_null(strstr(w.outcome.detail, "people work on it"));
+	km_actor_set_policy(w.actor, w.policy);
+	assert_int_equal(one_act(pid), KM_OUT_DONE);
+}
+
 static void a_budget_survives_restarts_and_boots(void **state)
 {
 	pid_t pid = begin_child();
@@ -561,6 +580,7 @@ int main(void)
 		TEST(a_signal_reaches_no_other_process),
 		TEST(nobody_can_be_named_by_a_service_without_a_process),
 		TEST(a_limit_is_raised_up_to_the_hard_one),
+		TEST(at_a_time_of_maintenance_nothing_is_repaired),
 		TEST(a_budget_survives_restarts_and_boots),
 		TEST(refused_acts_are_not_counted),
 		TEST(the_engine_is_heard_and_its_end_ends_the_loop),

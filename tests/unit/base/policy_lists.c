@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* "files" and "commands" of a policy: what a rule can only name. */
+/* "files", "commands" and "maintenance" of a policy. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -49,6 +49,28 @@ static void lists_are_found_by_their_names_with_their_defaults(void **state)
 	km_policy_free(p);
 }
 
+static void at_times_of_maintenance_people_work_on_the_services_it_names(void **state)
+{
+	static const uint64_t monday = 4 * 86400; /* 1970-01-05 */
+	struct km_policy *p;
+
+	(void)state;
+	assert_null(why("\"maintenance\":[{\"services\":[\"db-*\",\"web\"],\"window\":{\"days\":"
+	                "[\"mon\"],\"from\":\"02:00\",\"to\":\"04:00\"}},{\"services\":[\"*\"],"
+	                "\"window\":{\"from\":\"23:00\",\"to\":\"23:30\"}}]",
+	                &p));
+	assert_true(km_policy_maintains(p, "db-1", monday + 2 * 3600));
+	assert_true(km_policy_maintains(p, "web", monday + 4 * 3600 - 1));
+	assert_false(km_policy_maintains(p, "web", monday + 4 * 3600));
+	assert_false(km_policy_maintains(p, "other", monday + 2 * 3600));
+	assert_false(km_policy_maintains(p, "db-1", monday + 86400 + 2 * 3600));
+	assert_true(km_policy_maintains(p, "other", monday + 86400 + 23 * 3600));
+	km_policy_free(p);
+	assert_null(why("\"maintenance\":[]", &p));
+	assert_false(km_policy_maintains(p, "db-1", monday + 2 * 3600));
+	km_policy_free(p);
+}
+
 #define FILES(member) \
 	"\"files\":[{\"name\":\"a\",\"root\":\"/r\",\"patterns\":[\"*\"],\"may\":[]," member "}]"
 
@@ -89,6 +111,13 @@ static void what_cannot_be_reviewed_is_refused(void **state)
 		{ "\"commands\":[{\"name\":\"a\",\"argv\":[]}]", "" },
 		{ "\"commands\":[{\"name\":\"a\",\"argv\":[\"/bin/true\"],\"user\":\"a b\"}]",
 		  "user" },
+		{ "\"maintenance\":[{\"services\":[\"*\"]}]", "missing" },
+		{ "\"maintenance\":[{\"services\":[],\"window\":{\"from\":\"02:00\","
+		  "\"to\":\"03:00\"}}]",
+		  "" },
+		{ "\"maintenance\":[{\"services\":[\"*\"],\"window\":{\"from\":\"2:00\","
+		  "\"to\":\"03:00\"}}]",
+		  "no time of the day" },
 		{ "\"commands\":[{\"name\":\"-a\",\"argv\":[\"/bin/true\"]}]", "the name" },
 	};
 
@@ -141,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_are_found_by_their_names_with_their_defaults),
+		cmocka_unit_test(at_times_of_maintenance_people_work_on_the_services_it_names),
 		cmocka_unit_test(what_cannot_be_reviewed_is_refused),
 		cmocka_unit_test(there_is_room_for_so_many_lists),
 		cmocka_unit_test(a_filesystem_is_acted_on_by_what_is_done_to_the_host_alone),

@@ -50,6 +50,37 @@ static void it_can_be_ended_early(void **state)
 	expect(t, KM_ANSWER_ACT);
 }
 
+static void in_the_policys_maintenance_a_service_is_left_alone_and_then_started(void **state)
+{
+	struct world *t = *state;
+
+	world_policy(t, "{\"version\":1,\"verbs\":[\"start\"],\"services\":[\"app-*\"],"
+	                "\"maintenance\":[{\"services\":[\"app-a\"],\"window\":{\"from\":\"02:00\","
+	                "\"to\":\"02:30\"}}]}");
+	t->w.realtime_s = 2 * 3600;
+	assert_int_equal(dies(t, 0), 0);
+	assert_true(expect_no(t, KM_GUARD_MAINTENANCE)->due_ns > t->w.now_ns);
+	assert_int_equal(dies(t, 1), 0);
+	assert_string_equal(expect(t, KM_ANSWER_ACT)->service, "app-b");
+	wait_ns(t, 30 * MINUTE);
+	t->w.realtime_s += 1800;
+	tick(t);
+	assert_string_equal(expect(t, KM_ANSWER_ACT)->service, "app-a");
+}
+
+static void a_host_that_comes_up_in_it_starts_its_services(void **state)
+{
+	struct world *t = *state;
+
+	world_policy(t, "{\"version\":1,\"verbs\":[\"start\"],\"services\":[\"app-*\"],"
+	                "\"maintenance\":[{\"services\":[\"*\"],\"window\":{\"from\":\"00:00\","
+	                "\"to\":\"00:00\"}}]}");
+	t->w.realtime_s = 2 * 3600;
+	t->service[0]->state = KM_SERVICE_UNKNOWN;
+	assert_int_equal(km_decide_absent(t->decide, &t->w, t->service[0]), 0);
+	assert_int_equal(expect(t, KM_ANSWER_ACT)->rule_key, 0);
+}
+
 static void nobody_can_work_on_what_is_not_there(void **state)
 {
 	struct world *t = *state;
@@ -102,6 +133,8 @@ int main(void)
 		world_test(while_an_operator_works_on_a_service_nothing_is_done_to_it),
 		world_test(what_is_still_down_when_it_ends_is_started),
 		world_test(it_can_be_ended_early),
+		world_test(in_the_policys_maintenance_a_service_is_left_alone_and_then_started),
+		world_test(a_host_that_comes_up_in_it_starts_its_services),
 		world_test(nobody_can_work_on_what_is_not_there),
 		world_test(paused_nothing_is_done_until_resumed),
 		world_test(while_the_file_is_there_no_operator_ends_the_pause),

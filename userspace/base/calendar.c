@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Days and times of the day in rules. All are UTC: what a rule does must not depend on the host's
- * time zone, nor twice a year on an hour that is there twice or not at all. */
-#include "match/compile.h"
+#include "base/calendar.h"
 
 #define DAY_S 86400ULL
 /* 1970-01-01 was a Thursday. */
@@ -104,12 +102,13 @@ static const struct km_json_field window_fields[] = {
 
 static const char *const day_names[] = { "mon", "tue", "wed", "thu", "fri", "sat", "sun" };
 
-static int read_days(struct km_compile *c, const cJSON *array, uint8_t *ret)
+static int read_days(const struct km_json *doc, const cJSON *array, struct km_error *err,
+                     uint8_t *ret)
 {
 	const cJSON *node;
 
 	if (!cJSON_GetArraySize(array))
-		return km_json_fail(c->doc, array, c->err, "name one, or leave \"days\" out",
+		return km_json_fail(doc, array, err, "name one, or leave \"days\" out",
 		                    "\"days\" is empty");
 	cJSON_ArrayForEach(node, array)
 	{
@@ -118,59 +117,36 @@ static int read_days(struct km_compile *c, const cJSON *array, uint8_t *ret)
 		while (i < 7 && !(cJSON_IsString(node) && !strcmp(node->valuestring, day_names[i])))
 			i++;
 		if (i == 7)
-			return km_json_fail(c->doc, node, c->err,
+			return km_json_fail(doc, node, err,
 			                    "one of: mon, tue, wed, thu, fri, sat, sun",
 			                    "this is no day of the week");
 		if (*ret >> i & 1)
-			return km_json_fail(c->doc, node, c->err, "remove one of the two",
+			return km_json_fail(doc, node, err, "remove one of the two",
 			                    "a day appears twice");
 		*ret |= (uint8_t)(1U << i);
 	}
 	return 0;
 }
 
-static int read_window(struct km_compile *c, const cJSON *obj, struct km_window *ret)
+int km_window_read(const struct km_json *doc, const cJSON *obj, struct km_error *err,
+                   struct km_window *ret)
 {
 	static const char *const remedy = "like \"02:00\", UTC";
 	struct window w = { 0 };
 	int r;
 
 	if (!cJSON_IsObject(obj))
-		return km_json_fail(c->doc, obj, c->err,
-		                    "like {\"from\": \"02:00\", \"to\": \"05:00\"}",
+		return km_json_fail(doc, obj, err, "like {\"from\": \"02:00\", \"to\": \"05:00\"}",
 		                    "a window is an object");
-	r = km_json_read(c->doc, obj, window_fields, &w, c->err);
+	r = km_json_read(doc, obj, window_fields, &w, err);
 	if (r < 0)
 		return r;
 	if (parse_time(w.from, &ret->from_min) < 0)
-		return km_json_fail(c->doc, cJSON_GetObjectItemCaseSensitive(obj, "from"), c->err,
-		                    remedy, "\"from\" is no time of the day");
+		return km_json_fail(doc, cJSON_GetObjectItemCaseSensitive(obj, "from"), err, remedy,
+		                    "\"from\" is no time of the day");
 	if (parse_time(w.to, &ret->to_min) < 0)
-		return km_json_fail(c->doc, cJSON_GetObjectItemCaseSensitive(obj, "to"), c->err,
-		                    remedy, "\"to\" is no time of the day");
+		return km_json_fail(doc, cJSON_GetObjectItemCaseSensitive(obj, "to"), err, remedy,
+		                    "\"to\" is no time of the day");
 	ret->days = w.days ? 0 : 0x7f;
-	return w.days ? read_days(c, w.days, &ret->days) : 0;
-}
-
-int km_compile_windows(struct km_compile *c, const cJSON *array)
-{
-	struct km_guard_spec *g = &c->rule.guard;
-	const cJSON *node;
-
-	if (!cJSON_GetArraySize(array))
-		return km_json_fail(c->doc, array, c->err, "remove it: then at any time",
-		                    "no window is given");
-	cJSON_ArrayForEach(node, array)
-	{
-		int r;
-
-		if (g->windows == KM_WINDOWS_MAX)
-			return km_json_fail(c->doc, node, c->err, "join some",
-			                    "more than %d windows", KM_WINDOWS_MAX);
-		r = read_window(c, node, &g->window[g->windows]);
-		if (r < 0)
-			return r;
-		g->windows++;
-	}
-	return 0;
+	return w.days ? read_days(doc, w.days, err, &ret->days) : 0;
 }

@@ -86,10 +86,10 @@ static void signals_of_one_service_are_told_as_they_come_and_closely_if_asked(vo
 	assert_int_equal(KMEND_SPAWN(&all, "signal", "watch"), 0);
 	look_closely();
 	assert_int_equal(test_read(&one, "type=level", text, sizeof(text), READY_MS), 0);
-	assert_int_equal(test_read(&all, "comm=enclose", text, sizeof(text), READY_MS), 0);
+	assert_int_equal(test_read(&all, "comm=kmend ", text, sizeof(text), READY_MS), 0);
 	kill_keeper();
 	assert_int_equal(test_read(&one, "type=exit", text, sizeof(text), READY_MS), 0);
-	assert_null(strstr(text, "comm=enclose"));
+	assert_null(strstr(text, "comm=kmend "));
 	assert_int_equal(kill(all.pid, SIGINT), 0);
 	assert_int_equal(test_read(&all, NULL, text, sizeof(text), READY_MS), 0);
 	assert_int_equal(test_wait(&all), 0);

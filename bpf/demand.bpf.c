@@ -18,7 +18,7 @@ struct stint {
  * wait for himself. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, KMEND_STARTS_MAX);
+	__uint(max_entries, KMEND_CLOSE_MAX);
 	__type(key, __u32);
 	__type(value, struct stint);
 } kmend_stints SEC(".maps");
@@ -83,7 +83,7 @@ struct question {
 /* By port and number; an answer tells nothing else of whose it is. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, KMEND_STARTS_MAX);
+	__uint(max_entries, KMEND_CLOSE_MAX);
 	__type(key, __u32);
 	__type(value, struct question);
 } kmend_asked SEC(".maps");

@@ -418,7 +418,11 @@ struct kmend_untold {
 #define KMEND_SUMS_MAX     8192 /* four counts for each service one daemon may follow */
 #define KMEND_PEERS_MAX    4096
 #define KMEND_STARTS_MAX   4096 /* connects and reclaims under way at a time */
-#define KMEND_PORT_WORDS   1024 /* a bit a port */
+/* Threads and questions of the services that are looked at closely: as many as a CPU can keep
+ * busy. */
+#define KMEND_CLOSE_MAX     4096
+#define KMEND_CLOSE_PER_CPU 512
+#define KMEND_PORT_WORDS    1024 /* a bit a port */
 
 /* What the probe program tells about the process that runs it. */
 struct kmend_probe {

@@ -32,6 +32,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, KMEND_WATCH_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* only user space makes rows */
 	__type(key, __u64);
 	__type(value, __u32);
 } kmend_watch SEC(".maps");

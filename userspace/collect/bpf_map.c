@@ -9,12 +9,21 @@
 /* PROC_PID_INIT_INO of the kernel: the number of the initial PID namespace, everywhere. */
 #define INITIAL_PIDNS 0xeffffffcU
 
+/* The larger the host, the more is under way at a time. */
+static uint32_t close_entries(uint32_t cpus)
+{
+	return cpus < KMEND_CLOSE_MAX / KMEND_CLOSE_PER_CPU ? cpus * KMEND_CLOSE_PER_CPU
+	                                                    : KMEND_CLOSE_MAX;
+}
+
 int km_bpf_make_maps(struct km_bpf *b, const struct km_bpf_opts *opts)
 {
 	uint32_t entries[KM_MAP_MAX] = {
 		[KM_MAP_MUST] = opts->must_bytes ? opts->must_bytes : KMEND_MUST_BYTES,
 		[KM_MAP_BULK] = opts->bulk_bytes ? opts->bulk_bytes : KMEND_BULK_BYTES,
 		[KM_MAP_COUNTS] = (b->setup.cpus + 1) * KMEND_COUNTS_PER_CPU,
+		[KM_MAP_ASKED] = close_entries(b->setup.cpus),
+		[KM_MAP_STINTS] = close_entries(b->setup.cpus),
 	};
 
 	for (int i = 0; i < KM_MAP_MAX; i++) {

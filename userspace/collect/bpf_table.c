@@ -81,7 +81,7 @@ const struct km_map_def km_map_defs[KM_MAP_MAX] = {
 	[KM_MAP_COUNTS]  = { "kmend_counts",  "array",   BPF_MAP_TYPE_ARRAY,
 		4, sizeof(struct kmend_count), 0, BPF_F_MMAPABLE },
 	[KM_MAP_WATCH]   = { "kmend_watch",   "hash",    BPF_MAP_TYPE_HASH,
-		8, 4, KMEND_WATCH_MAX, 0 },
+		8, 4, KMEND_WATCH_MAX, BPF_F_NO_PREALLOC },
 	[KM_MAP_SELF]    = { "kmend_self",    "array",   BPF_MAP_TYPE_ARRAY,
 		4, 4, KMEND_SELF_MAX, 0 },
 	[KM_MAP_RETRANS] = { "kmend_retrans", "hash",    BPF_MAP_TYPE_HASH,
@@ -113,9 +113,9 @@ const struct km_map_def km_map_defs[KM_MAP_MAX] = {
 	[KM_MAP_FAMILIES] = { "kmend_families", "array", BPF_MAP_TYPE_ARRAY,
 		4, KMEND_SYSCALLS_MAX, 1, 0 },
 	[KM_MAP_ASKED]   = { "kmend_asked",   "lru_hash", BPF_MAP_TYPE_LRU_HASH,
-		4, 16, KMEND_STARTS_MAX, 0 },
+		4, 16, 0, 0 },
 	[KM_MAP_STINTS]  = { "kmend_stints",  "lru_hash", BPF_MAP_TYPE_LRU_HASH,
-		4, 16, KMEND_STARTS_MAX, 0 },
+		4, 16, 0, 0 },
 };
 /* clang-format on */
 

@@ -390,6 +390,7 @@ static void engine_end(struct km_engine *e)
 	km_collect_stop(e->collect, false); /* the process that kept root unpins */
 	km_pipeline_free(e->pipeline);
 	free(e->request);
+	km_buf_free(e->base);
 	km_buf_free(e->recent);
 	km_buf_free(e->rows);
 	km_buf_free(e->lasting);

@@ -47,8 +47,8 @@ struct km_engine {
 	int paused;   /* the file that pauses is there; -1: not looked at yet */
 	bool feeding; /* records that arrive while one is fed are refused: a bug */
 	uint64_t records, bad, decisions;
-	struct km_buf *recent; /* checkpoint and all raw records since, for evidence */
-	size_t recent_live;    /* where in recent the live records begin */
+	struct km_buf *base;   /* a checkpoint, as base/sparse.h keeps it, */
+	struct km_buf *recent; /* and all raw records since, for evidence */
 	unsigned int recent_ticks;
 	uint64_t recent_count; /* checkpoints made in memory */
 	struct km_evidence_kept kept[KM_EVIDENCE_KEPT];

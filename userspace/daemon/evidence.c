@@ -7,6 +7,7 @@
 
 #include "base/fs.h"
 #include "base/sha256.h"
+#include "base/sparse.h"
 #include "base/text.h"
 #include "collect/capture.h"
 #include "daemon/engine.h"
@@ -20,7 +21,7 @@
 
 static int add_cb(void *userdata, const void *raw, size_t len)
 {
-	km_buf_add(userdata, raw, len);
+	km_sparse_add(userdata, raw, (uint32_t)len);
 	return km_buf_error(userdata);
 }
 
@@ -66,14 +67,15 @@ int km_evidence_begin(struct km_engine *e)
 
 	e->recent_ticks = 0;
 	e->recent_count++;
-	if (!e->recent)
+	if (!e->base)
+		r = km_buf_new(RECENT_MAX, &e->base);
+	if (r == 0 && !e->recent)
 		r = km_buf_new(RECENT_MAX, &e->recent);
 	if (r < 0)
 		return r;
+	km_buf_reset(e->base);
 	km_buf_reset(e->recent);
-	r = km_pipeline_save(e->pipeline, add_cb, e->recent);
-	e->recent_live = e->recent->len;
-	return r;
+	return km_pipeline_save(e->pipeline, add_cb, e->base);
 }
 
 void km_evidence_add(struct km_engine *e, const void *raw, size_t len)
@@ -82,17 +84,31 @@ void km_evidence_add(struct km_engine *e, const void *raw, size_t len)
 		km_buf_add(e->recent, raw, len);
 }
 
-/* CB gets each raw record from FROM on. */
-static int each_recent(const struct km_engine *e, size_t from,
-                       int (*cb)(void *userdata, const struct kmend_hdr *raw), void *userdata)
+typedef int (*record_cb)(void *userdata, const struct kmend_hdr *raw);
+
+/* CB gets each raw record of the checkpoint. */
+static int each_base(const struct km_engine *e, record_cb cb, void *userdata)
 {
+	km_autofree_char char *raw = malloc(KM_RAW_MAX);
+	size_t at = 0;
+	int len, r = raw ? 0 : -ENOMEM;
+
+	while (r == 0 && (len = km_sparse_next(e->base, &at, raw, KM_RAW_MAX)) != 0)
+		r = len < 0 ? len : cb(userdata, (const void *)raw);
+	return r;
+}
+
+/* CB gets each raw record since. */
+static int each_recent(const struct km_engine *e, record_cb cb, void *userdata)
+{
+	size_t at = 0;
 	int r = 0;
 
-	while (r == 0 && from + KMEND_HDR_SIZE <= e->recent->len) {
-		const struct kmend_hdr *hdr = (const void *)(e->recent->data + from);
+	while (r == 0 && at + KMEND_HDR_SIZE <= e->recent->len) {
+		const struct kmend_hdr *hdr = (const void *)(e->recent->data + at);
 
 		r = cb(userdata, hdr);
-		from += hdr->size;
+		at += hdr->size;
 	}
 	return r;
 }
@@ -180,14 +196,14 @@ static int keep_lines(struct km_engine *e, const struct km_decision *d)
 	if (!e->history || !l.service)
 		return 0;
 	l.skip = SIZE_MAX;
-	r = each_recent(e, e->recent_live, line_cb, &l);
+	r = each_recent(e, line_cb, &l);
 	l.skip = l.seen > LINES_MAX ? l.seen - LINES_MAX : 0;
 	l.seen = l.at = 0;
 	if (r == 0)
 		r = km_buf_new(64 * 1024, &text);
 	l.text = text;
 	if (r == 0)
-		r = each_recent(e, e->recent_live, line_cb, &l);
+		r = each_recent(e, line_cb, &l);
 	l.kept->records = l.at;
 	return r;
 }
@@ -249,7 +265,9 @@ static int pack_recent(const struct km_engine *e, struct km_buf *out)
 	int r = km_trace_writer_new(out, &w);
 
 	if (r == 0)
-		r = each_recent(e, 0, trace_cb, w);
+		r = each_base(e, trace_cb, w);
+	if (r == 0)
+		r = each_recent(e, trace_cb, w);
 	return r < 0 ? r : km_trace_flush(w);
 }
 

@@ -18,6 +18,9 @@
 /* Each wake-up costs some 50 us on an idle host: no more often than the watchdog needs. */
 #define ALIVE_PERIOD_NS      (4 * KM_NS_PER_S)
 #define CHECKPOINT_PERIOD_NS (60 * KM_NS_PER_S)
+/* What is larger is a mapping of its own: it grows without a copy, and what is freed is given back.
+ * Said, or the first that is freed would raise it. */
+#define MAPPED_BYTES (128 * 1024)
 /* A raw record never leads to more output text than this. */
 #define TEXT_MAX (256 * 1024)
 
@@ -408,8 +411,10 @@ int km_engine_run(struct km_daemon *d, int actor_sock, int front_sock, int probe
 		               .actor_sock = actor_sock,
 		               .front_sock = front_sock,
 		               .prober_sock = prober_sock };
-	int r = prepare(&e);
+	int r;
 
+	mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
+	r = prepare(&e);
 	if (r == 0)
 		r = engine_new(d, &e);
 	if (r == 0)

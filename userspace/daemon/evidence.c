@@ -67,14 +67,15 @@ int km_evidence_begin(struct km_engine *e)
 
 	e->recent_ticks = 0;
 	e->recent_count++;
+	/* What a busy time took is given back: the start alone tells of every process. */
+	e->recent = km_buf_free(e->recent);
 	if (!e->base)
 		r = km_buf_new(RECENT_MAX, &e->base);
-	if (r == 0 && !e->recent)
+	if (r == 0)
 		r = km_buf_new(RECENT_MAX, &e->recent);
 	if (r < 0)
 		return r;
 	km_buf_reset(e->base);
-	km_buf_reset(e->recent);
 	return km_pipeline_save(e->pipeline, add_cb, e->base);
 }
 

@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/peer.h"
 #include "base/reroute.h"
@@ -146,7 +147,17 @@ static int close_family(int fd, int family, struct search *s)
 	return r < 0 ? r : close_found(fd, family, s);
 }
 
-/* A socket there; this thread is here again whatever happens. */
+/* Two descriptors of one namespace. */
+static bool is_same(int a, int b)
+{
+	struct stat x, y;
+
+	return fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+	       x.st_ino == y.st_ino;
+}
+
+/* A socket there; this thread is here again whatever happens. Where there is here nothing is
+ * changed, and no right is needed for it. */
 static int diag_socket(int netns_fd)
 {
 	const struct timeval limit = { .tv_sec = ANSWER_TIMEOUT_MS / 1000 };
@@ -155,7 +166,11 @@ static int diag_socket(int netns_fd)
 
 	if (netns_fd >= 0) {
 		here = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-		if (here < 0 || setns(netns_fd, CLONE_NEWNET) < 0)
+		if (here < 0)
+			return -errno;
+		if (is_same(here, netns_fd))
+			km_close(&here);
+		else if (setns(netns_fd, CLONE_NEWNET) < 0)
 			return -errno;
 	}
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);

@@ -10,7 +10,7 @@
 #include "collect/internal.h"
 
 #define LOOK_EVERY  4  /* passes */
-#define QUOTA_EVERY 64 /* passes: quotas are set once */
+#define QUOTA_EVERY 64 /* passes: quotas and limits are set once */
 #define STATE_EVERY 16
 #define TOGETHER    64   /* cgroups looked at in the same pass: the first one warms the way */
 #define SLIGHT_PPM  1000 /* of the time: as good as none */
@@ -19,6 +19,7 @@ struct km_sufferer {
 	uint64_t cgroup_id;
 	char *path;
 	bool quota;
+	bool unlimited; /* v1: nothing in it can hit a limit, nor need it be asked */
 	bool looked;
 	uint32_t pressed; /* bits: told as more than nothing */
 	struct km_told throttled;
@@ -161,6 +162,16 @@ static void look_for_quota(struct km_collect *c, struct km_sufferer *s)
 		s->quota = text[0] != '-';
 }
 
+/* v1 counts the hits of a cgroup's own limit only, v2 also of those below it. */
+static void look_for_limit(struct km_collect *c, struct km_sufferer *s)
+{
+	char text[64];
+
+	s->unlimited =
+		read_file(c->mounts.memory, s, "memory.limit_in_bytes", text, sizeof(text)) > 0 &&
+		km_limit_parse(text) == KM_UNKNOWN;
+}
+
 static int say_throttled(struct km_collect *c, struct km_sufferer *s)
 {
 	struct km_said said = { .signal = KM_SIG_SCHED_THROTTLED,
@@ -187,7 +198,9 @@ static int say_state(struct km_collect *c, struct km_sufferer *s)
 	char text[512];
 	int r = 0;
 
-	if (read_file(c->mounts.unified, s, "memory.events", text, sizeof(text)) > 0)
+	if (s->unlimited && s->limit_hits.t_ns)
+		hits = s->limit_hits.value;
+	else if (read_file(c->mounts.unified, s, "memory.events", text, sizeof(text)) > 0)
 		hits = km_stat_value(text, "max");
 	else if (read_file(c->mounts.memory, s, "memory.failcnt", text, sizeof(text)) > 0)
 		hits = strtoull(text, NULL, 10);
@@ -202,8 +215,10 @@ static int look(struct km_collect *c, struct km_sufferer *s, size_t turn)
 {
 	int r;
 
-	if (turn % QUOTA_EVERY == 0 || !s->looked)
+	if (turn % QUOTA_EVERY == 0 || !s->looked) {
 		look_for_quota(c, s);
+		look_for_limit(c, s);
+	}
 	r = say_pressure(c, s);
 	if (r == 0)
 		r = say_none(c, s, turn);

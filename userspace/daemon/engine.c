@@ -110,8 +110,7 @@ static void after_tick(struct km_engine *e)
 		km_history_commit(e->history, now, km_engine_realtime_ns(e, now),
 		                  km_pipeline_config(e->pipeline)->settings.history_days);
 	km_engine_stream_flush(e);
-	if (++e->recent_ticks >= KM_EVIDENCE_TICKS)
-		km_evidence_begin(e);
+	km_evidence_tick(e);
 	if (e->dirty || now - e->checkpoint_ns >= CHECKPOINT_PERIOD_NS)
 		km_checkpoint_write(e);
 	r = km_lasting_write(e);

@@ -12,8 +12,6 @@
 #include "report/client.h"
 #include "report/control.h"
 
-/* How many ticks one checkpoint in memory serves: what an incident's evidence reaches back. */
-#define KM_EVIDENCE_TICKS 12
 /* Clients with a stream open (trace record, signal watch); each costs a buffer. */
 #define KM_STREAMS_MAX 16
 
@@ -104,6 +102,8 @@ int km_lasting_read(struct km_engine *e);
 void km_lasting_set_aside(struct km_engine *e);
 /* evidence.c: what led to a decision. */
 int km_evidence_begin(struct km_engine *e);
+/* After each tick: begins anew when it is time. */
+void km_evidence_tick(struct km_engine *e);
 void km_evidence_add(struct km_engine *e, const void *raw, size_t len);
 /* Keeps what led to decision D: evidence/INCIDENT-DECISION.trace and lines in the history. */
 int km_evidence_keep(struct km_engine *e, const struct km_decision *d);

@@ -12,7 +12,12 @@
 #include "collect/capture.h"
 #include "daemon/engine.h"
 
-/* A full host's checkpoint, and what comes in KM_EVIDENCE_TICKS. */
+/* Ticks that one checkpoint in memory serves: what an incident's evidence reaches back, at least.
+ * Making it costs what there is on the host, keeping it what happens: a calm host's serves until as
+ * much has happened as it takes itself. */
+#define TICKS_MIN 12
+#define TICKS_MAX 60
+/* A full host's checkpoint, and what comes in so many ticks. */
 #define RECENT_MAX (64 * 1024 * 1024)
 /* Kept traces of decisions; older ones go. */
 #define EVIDENCE_MAX 200
@@ -83,6 +88,14 @@ void km_evidence_add(struct km_engine *e, const void *raw, size_t len)
 {
 	if (e->recent)
 		km_buf_add(e->recent, raw, len);
+}
+
+void km_evidence_tick(struct km_engine *e)
+{
+	bool enough = !e->recent || e->recent->len >= e->base->len || e->recent_ticks >= TICKS_MAX;
+
+	if (++e->recent_ticks >= TICKS_MIN && enough)
+		km_evidence_begin(e);
 }
 
 typedef int (*record_cb)(void *userdata, const struct kmend_hdr *raw);

@@ -16,7 +16,7 @@ Q       := $(if $(filter 1,$(V)),,@)
 QUIET   := $(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
 say      = $(if $(or $(filter 1,$(V)),$(QUIET)),,@printf '  %-7s %s\n' $(1) $(2))
 
-LIBS    := libbpf libelf zlib libcjson sqlite3 libsystemd libcap-ng libseccomp libcrypto \
+LIBS    := libbpf libelf zlib libcjson sqlite3 libsystemd libcap-ng libseccomp nettle \
 	   libcurl libpcre2-8
 FOLDERS := base loop collect health decode attribute measure predict match decide repair act \
 	   verify record report pipeline review daemon

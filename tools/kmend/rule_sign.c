@@ -50,11 +50,15 @@ static int sign(struct km_cli *cli, struct km_buf *key, const char *path)
 {
 	km_autofree(km_buf_freep) struct km_buf *text = NULL;
 	uint8_t signature[KM_SIGNATURE_SIZE];
-	int code = read_whole(cli, path, KM_JSON_BYTES_MAX, &text);
+	int code = read_whole(cli, path, KM_JSON_BYTES_MAX, &text), r;
 
 	if (code)
 		return code;
-	if (km_signature_make(km_buf_text(key), key->len, text->data, text->len, signature) < 0)
+	r = km_signature_make(&(struct km_span){ km_buf_text(key), key->len }, text->data,
+	                      text->len, signature);
+	if (r == -ELIBACC)
+		return km_say(cli, KM_EXIT_FAILED, KM_SIGNATURE_REMEDY, KM_SIGNATURE_MISSING);
+	if (r < 0)
 		return km_say(cli, KM_EXIT_FAILED, "openssl genpkey -algorithm ed25519",
 		              "the key is no private key of ed25519");
 	return write_signature(cli, path, signature);

@@ -98,7 +98,8 @@ static int write_next(struct km_chain *c, struct km_chain_record *r)
 	r->realtime_ns = ns_of(CLOCK_REALTIME);
 	memcpy(r->boot_id, c->boot_id, sizeof(r->boot_id));
 	memcpy(r->previous, c->previous, sizeof(r->previous));
-	if (km_chain_digest(r, r->digest) < 0 || pwrite(c->fd, r, sizeof(*r), at) != sizeof(*r))
+	km_chain_digest(r, r->digest);
+	if (pwrite(c->fd, r, sizeof(*r), at) != sizeof(*r))
 		return -EIO;
 	sync_file_range(c->fd, at, sizeof(*r), SYNC_FILE_RANGE_WRITE);
 	return 0;

@@ -24,7 +24,7 @@ struct km_chain_scan {
 
 /* 0 also where something is bad: s->bad says so. Negative errno: could not be read. */
 int km_chain_scan(int dir_fd, const struct km_chain_opts *opts, struct km_chain_scan *ret);
-int km_chain_digest(const struct km_chain_record *r, uint8_t ret[KM_SHA256_SIZE]);
+void km_chain_digest(const struct km_chain_record *r, uint8_t ret[KM_SHA256_SIZE]);
 /* PREFIX-NNNNNNNN into RET. */
 void km_chain_name(const struct km_chain_opts *o, unsigned int number, char ret[32]);
 

@@ -160,14 +160,14 @@ void km_bpf_attach_all(struct km_bpf *b)
 	}
 }
 
-static int hash_build(struct km_bpf *b)
+static void hash_build(struct km_bpf *b)
 {
 	struct km_span pieces[KM_FAMILY_MAX + 1];
 
 	for (int i = 0; i < KM_FAMILY_MAX; i++)
 		pieces[i] = km_family_elf(i);
 	pieces[KM_FAMILY_MAX] = (struct km_span){ &b->setup, sizeof(b->setup) };
-	return km_sha256(pieces, KM_ARRAY_SIZE(pieces), b->build);
+	km_sha256(pieces, KM_ARRAY_SIZE(pieces), b->build);
 }
 
 void km_bpf_init(struct km_bpf *b)
@@ -235,12 +235,12 @@ static int load_all(struct km_bpf *b)
 
 int km_bpf_load(const struct km_bpf_opts *opts, struct km_bpf *b)
 {
-	int r;
+	int r = 0;
 
 	set_up(opts, b);
 	libbpf_set_print(NULL); /* reasons are told by row, not by line on stderr */
-	r = hash_build(b);
-	if (r == 0 && opts->pin_dir)
+	hash_build(b);
+	if (opts->pin_dir)
 		r = km_pins_open(b, opts->pin_dir);
 	if (r == -EEXIST)
 		return r;

@@ -43,6 +43,8 @@ static int read_key(const char *path, struct km_error *err, struct km_public_key
 	if (r < 0)
 		return r;
 	r = km_public_key_new(km_buf_text(pem), pem->len, ret);
+	if (r == -ELIBACC)
+		return fail(err, path, KM_SIGNATURE_REMEDY, KM_SIGNATURE_MISSING);
 	return r == -EBADMSG ? fail(err, path, "openssl pkey -in PRIVATE -pubout",
 	                            "this is no public key of ed25519")
 	                     : r;

@@ -189,10 +189,9 @@ static int compile(struct km_compile *c, const cJSON *root)
 		r = take_expiry(c, root, &t);
 	if (r >= 0)
 		r = compile_parts(c, &t);
-	if (r >= 0)
-		r = km_sha256(&span, 1, c->rule.digest);
 	if (r < 0)
 		return r;
+	km_sha256(&span, 1, c->rule.digest);
 	take_file(&c->words, c->in->file);
 	c->rule.written_mode = c->rule.guard.mode;
 	if (c->in->warn)

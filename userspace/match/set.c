@@ -57,7 +57,6 @@ static int digest_of(struct km_rule *const *rules, size_t count, uint8_t ret[KM_
 {
 	struct km_span *pieces = calloc(2 * count + 1, sizeof(*pieces));
 	size_t n = 0;
-	int r;
 
 	if (!pieces)
 		return -ENOMEM;
@@ -68,9 +67,9 @@ static int digest_of(struct km_rule *const *rules, size_t count, uint8_t ret[KM_
 			pieces[n++] = (struct km_span){ &rules[i]->guard.mode,
 				                        sizeof(rules[i]->guard.mode) };
 	}
-	r = km_sha256(pieces, n, ret);
+	km_sha256(pieces, n, ret);
 	free(pieces);
-	return r;
+	return 0;
 }
 
 int km_rules_new(struct km_rule **rules, size_t count, struct km_error *err, struct km_rules **ret)

@@ -15,7 +15,7 @@ static void assert_digest(const struct km_span *pieces, size_t count, const char
 	uint8_t digest[KM_SHA256_SIZE];
 	char hex[2 * KM_SHA256_SIZE + 1];
 
-	assert_int_equal(km_sha256(pieces, count, digest), 0);
+	km_sha256(pieces, count, digest);
 	km_hex(digest, sizeof(digest), hex);
 	assert_string_equal(hex, expected);
 }

@@ -6,7 +6,8 @@
 
 #define LASTING    DIR_PATH "/state/engine/lasting"
 
-/* A byte of the boot's id, and one of the first row, behind the head. */
+/* The digit of the version, a byte of the boot's id, and one of the first row, behind the head. */
+#define VERSION   7
 #define BOOT_ID   16
 #define FIRST_ROW 120
 
@@ -96,6 +97,22 @@ static void one_whole_checkpoint_is_enough(void **state)
 	assert_int_equal(stop(&c, SIGTERM), 0);
 }
 
+static void a_state_of_an_earlier_version_is_begun_anew(void **state)
+{
+	static char *const extra[] = { "--stop-services", NULL };
+	struct test_child c;
+
+	(void)state;
+	assert_true(start(&c, NULL));
+	assert_int_equal(stop(&c, SIGTERM), 0);
+	assert_int_equal(change(VERSION, '1'), 2);
+	assert_true(start(&c, extra));
+	assert_int_equal(KMEND("status"), 0);
+	assert_null(strstr(text, "observe only"));
+	assert_int_equal(stop(&c, SIGTERM), 0);
+	assert_non_null(strstr(text, "another version"));
+}
+
 /* The checkpoints are of another boot; no orderly end came before it. */
 static void what_operators_said_outlives_a_reboot(void **state)
 {
@@ -135,6 +152,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_hanging_engine_ends_the_daemon_and_the_service_lives),
 		cmocka_unit_test(a_damaged_state_observes_only_and_is_set_aside),
 		cmocka_unit_test(one_whole_checkpoint_is_enough),
+		cmocka_unit_test(a_state_of_an_earlier_version_is_begun_anew),
 		cmocka_unit_test_setup(what_operators_said_outlives_a_reboot, forget_state),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SHA-256 by nettle: each of our processes would pay 300 KiB for OpenSSL's, if it only linked it. */
+/* SHA-256 by nettle: OpenSSL, only linked, would cost each of our processes 300 KiB. */
 #ifndef KM_SHA256_H
 #define KM_SHA256_H
 

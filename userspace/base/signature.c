@@ -122,7 +122,7 @@ int km_signature_make(const struct km_span *pem, const void *text, size_t len,
 	uint8_t made[KM_SIGNATURE_SIZE];
 	size_t size = sizeof(made);
 	EVP_MD_CTX *ctx;
-	EVP_PKEY *key;
+	EVP_PKEY *key = NULL;
 	struct crypto c;
 	int r = load(&c);
 

@@ -7,14 +7,19 @@
 
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/sparse.h"
 #include "daemon/engine.h"
 
-#define CHECKPOINT_MAGIC 0x31706b636d4b0000ULL
+#define CHECKPOINT_MAGIC 0x32706b636d4b0000ULL
+/* Rows with all their zeros: of an earlier version. */
+#define CHECKPOINT_MAGIC_1 0x31706b636d4b0000ULL
 /* 2,048 services with all rows, and 32 MiB of rules. */
 #define CHECKPOINT_MAX (64 * 1024 * 1024)
 
 /* So much is gathered before it is written: a host of some services is one call. */
 #define PIECE_BYTES (128 * 1024)
+/* A record as base/sparse.h keeps it, at the worst. */
+#define PACKED_MAX (KM_RAW_MAX + KM_RAW_MAX / 64 + 8)
 
 /* Two files that are written in turn, in place: one is always whole, and nothing is renamed or
  * truncated on the way from a death to a restart. */
@@ -80,11 +85,11 @@ static int put(struct writer *w, bool head)
 static int add_cb(void *userdata, const void *raw, size_t len)
 {
 	struct writer *w = userdata;
-	int r = w->head.len + w->rows->len + len > CHECKPOINT_MAX ? -E2BIG : 0;
+	int r = w->head.len + w->rows->len + PACKED_MAX > CHECKPOINT_MAX ? -E2BIG : 0;
 
-	if (r == 0 && w->rows->len + len > PIECE_BYTES)
+	if (r == 0 && w->rows->len + PACKED_MAX > PIECE_BYTES)
 		r = put(w, false);
-	km_buf_add(w->rows, raw, len);
+	km_sparse_add(w->rows, raw, (uint32_t)len);
 	return r ? r : km_buf_error(w->rows);
 }
 
@@ -101,7 +106,7 @@ int km_checkpoint_write(struct km_engine *e)
 	if (w.fd < 0)
 		return w.fd;
 	if (!e->rows)
-		r = km_buf_new(PIECE_BYTES + KM_RAW_MAX, &e->rows);
+		r = km_buf_new(PIECE_BYTES, &e->rows);
 	if (r < 0)
 		return r;
 	w.rows = e->rows;
@@ -130,6 +135,8 @@ static int load(struct km_engine *e, unsigned int i, struct km_buf *ret, uint64_
 	if (pread(fd, &head, sizeof(head), 0) != sizeof(head))
 		return -ENOENT;
 	boot_id(boot);
+	if (head.magic == CHECKPOINT_MAGIC_1)
+		return -ENOTSUP;
 	if (head.magic != CHECKPOINT_MAGIC || head.len > CHECKPOINT_MAX)
 		return -EBADMSG;
 	if (memcmp(boot, head.boot_id, sizeof(boot)) != 0)
@@ -178,29 +185,30 @@ static int load_newest(struct km_engine *e, struct km_buf **ret)
 	return 0;
 }
 
+/* LEN bytes at HDR are there. */
+static int feed_row(struct km_engine *e, const struct kmend_hdr *hdr, size_t len)
+{
+	const struct km_raw_state *state = (const void *)hdr;
+
+	if (len < sizeof(*state) || hdr->type != KM_RAW_STATE || hdr->size != len)
+		return -EBADMSG;
+	if (state->layout != km_pipeline_layout())
+		return -ENOTSUP;
+	return km_pipeline_feed(e->pipeline, hdr, len);
+}
+
 /* How many rows. */
 static int feed(struct km_engine *e, const struct km_buf *rows)
 {
+	km_autofree_char char *raw = malloc(KM_RAW_MAX);
+	int fed = 0, len, r = raw ? 0 : -ENOMEM;
 	size_t at = 0;
-	int fed = 0;
 
-	while (at + KMEND_HDR_SIZE <= rows->len) {
-		const struct kmend_hdr *hdr = (const void *)(rows->data + at);
-		const struct km_raw_state *state = (const void *)hdr;
-		int r;
-
-		if (hdr->type != KM_RAW_STATE || hdr->size < sizeof(*state) ||
-		    hdr->size > rows->len - at)
-			return -EBADMSG;
-		if (state->layout != km_pipeline_layout())
-			return -ENOTSUP;
-		r = km_pipeline_feed(e->pipeline, hdr, hdr->size);
-		if (r < 0)
-			return r;
+	while (r >= 0 && (len = km_sparse_next(rows, &at, raw, KM_RAW_MAX)) != 0) {
+		r = len < 0 ? len : feed_row(e, (const void *)raw, (size_t)len);
 		fed++;
-		at += hdr->size;
 	}
-	return fed;
+	return r < 0 ? r : fed;
 }
 
 int km_checkpoint_read(struct km_engine *e)

@@ -26,7 +26,7 @@ enum kmend_type {
 	KMEND_EXIT = 3,      /* a thread group is gone */
 	KMEND_SIGNAL = 4,    /* a signal that ends or stops its receiver was delivered */
 	KMEND_OOM = 5,       /* the OOM killer chose a victim */
-	KMEND_TCP_STATE = 6, /* a TCP connection failed or was reset (anomalies only) */
+	KMEND_TCP_STATE = 6, /* a TCP connection failed, was reset or gets no answer (anomalies) */
 	KMEND_RETRANSMIT =
 		7,        /* TCP retransmits, summed per cgroup by the kernel, read in batches */
 	KMEND_TASK = 8,   /* levels of one thread group, from the task iterator or /proc */
@@ -137,7 +137,9 @@ struct kmend_tcp_state {
 	__u8 from; /* TCP_* states of include/net/tcp_states.h */
 	__u8 to;
 	__s32 error; /* sk_err: ECONNREFUSED, ETIMEDOUT, ... */
-	__u32 pad;
+	/* From SYN_SENT: connects of this cgroup to this peer that failed or were left without an
+	 * answer for a second, since one was answered; 0: not known. To SYN_SENT: not answered. */
+	__u32 in_a_row;
 	__u8 laddr[16]; /* IPv4 in the first four bytes */
 	__u8 raddr[16];
 };
@@ -293,6 +295,8 @@ enum kmend_sum_what {
 	KMEND_SUM_KERNEL_ERROR = 3, /* id 0: reports of KASAN, KFENCE and warnings */
 	KMEND_SUM_IO_ERROR = 4,     /* per device: requests that failed */
 	KMEND_SUM_IO = 5,           /* per device: requests done; amount: ns since they were made */
+	KMEND_SUM_SEGMENTS = 6,     /* per cgroup, of TCP connections that ended: segments with data
+	                               that were sent; amount: sent again */
 	/* per cgroup, system calls: */
 	KMEND_SUM_CALLS = 16,
 	KMEND_SUM_EMFILE = 17,
@@ -395,6 +399,7 @@ struct kmend_peer {
 	__u64 unreachable;
 	__u64 retransmits;
 	__u64 rtt_us; /* smoothed, of the connection that was looked at last */
+	__u64 in_a_row; /* connects without an answer since one was answered */
 };
 
 /* What is not told yet of connections to a followed address; a row a cgroup and address. */

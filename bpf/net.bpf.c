@@ -46,8 +46,25 @@ static __always_inline void connect_begins(const struct sock *sk)
 	start_put((__u64)sk);
 }
 
-static __always_inline void connect_failed(struct kmend_peer *p, int error)
+/* One connect more without an answer; how many there were in a row. Another CPU may have added
+ * one. */
+static __always_inline __u32 not_answered(struct kmend_peer *p)
 {
+	__sync_fetch_and_add(&p->in_a_row, 1);
+	return p->in_a_row;
+}
+
+static __always_inline __u32 sent_again(const struct sock *sk)
+{
+	return BPF_CORE_READ((const struct tcp_sock *)sk, total_retrans);
+}
+
+static __always_inline void connect_failed(struct kmend_peer *p, const struct sock *sk)
+{
+	int error = BPF_CORE_READ(sk, sk_err);
+
+	if (!sent_again(sk)) /* else it counted when its SYN was */
+		not_answered(p);
 	__sync_fetch_and_add(&p->failures, 1);
 	if (error == ECONNREFUSED)
 		__sync_fetch_and_add(&p->refused, 1);
@@ -69,26 +86,29 @@ static __always_inline void established(const struct sock *sk, __u64 cgroup_id, 
 	tell(&key, u, false);
 }
 
-/* Whoever was not watched when it began has no start. */
-static __always_inline void connect_ends(const struct sock *sk, int to)
+/* Whoever was not watched when it began has no start. Returns how many were not answered, in a
+ * row. */
+static __always_inline __u32 connect_ends(const struct sock *sk, int to)
 {
 	__u64 ns = start_take((__u64)sk), cgroup_id;
 	struct kmend_peer *p;
 
 	if (!ns)
-		return;
+		return 0;
 	cgroup_id = sock_cgroup_id(sk);
 	p = peer_find(sk, cgroup_id);
 	if (!p)
-		return;
+		return 0;
 	if (to == TCP_ESTABLISHED) {
+		p->in_a_row = 0;
 		__sync_fetch_and_add(&p->established, 1);
 		__sync_fetch_and_add(&p->latency_ns, ns);
 		established(sk, cgroup_id, ns);
 	} else {
-		connect_failed(p, BPF_CORE_READ(sk, sk_err));
+		connect_failed(p, sk);
 		FOLLOW(sk, cgroup_id, failed, true);
 	}
+	return p->in_a_row;
 }
 
 /* Ended by somebody else than its owner. */
@@ -101,32 +121,61 @@ static __always_inline void was_reset(const struct sock *sk, int error)
 		FOLLOW(sk, cgroup_id, reset, true);
 }
 
+/* What share of segments had to be sent again is known of a connection as a whole. */
+static __always_inline void connection_ends(const struct sock *sk)
+{
+	__u64 cgroup_id = sock_cgroup_id(sk);
+	__u32 sent = BPF_CORE_READ((const struct tcp_sock *)sk, data_segs_out);
+
+	if (sent && is_watched(cgroup_id))
+		sum_add_many(cgroup_id, KMEND_SUM_SEGMENTS, sent, sent_again(sk));
+}
+
+/* The first connects in a row that get no answer are what a forecast is made of: from the one on
+ * that settles it the reader is called. */
+#define ROW_SETTLED 3
+#define ROW_TOLD    8
+
+static __always_inline void tell_state(const struct sock *sk, int from, int to, __u32 in_a_row)
+{
+	__u64 cgroup_id = sock_cgroup_id(sk);
+	bool urgent = in_a_row && in_a_row <= ROW_TOLD;
+	__u32 ring = urgent ? ring_of_end(cgroup_id) : KMEND_BULK;
+	struct kmend_tcp_state *e;
+
+	e = emit_begin(ring, KMEND_TCP_STATE, sizeof(*e), cgroup_id);
+	if (!e)
+		return;
+	e->from = from;
+	e->to = to;
+	e->error = BPF_CORE_READ(sk, sk_err);
+	e->in_a_row = in_a_row;
+	add_addresses(e, sk);
+	if (in_a_row >= ROW_SETTLED)
+		emit_end(ring, e, sizeof(*e));
+	else
+		emit_end_quietly(ring, e, sizeof(*e));
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(km_tcp_state, const struct sock *sk, int from, int to)
 {
-	struct kmend_tcp_state *e;
+	__u32 in_a_row = 0;
 
-	if (to != TCP_SYN_SENT && from != TCP_SYN_SENT &&
-	    (to != TCP_CLOSE || from != TCP_ESTABLISHED))
+	if (to != TCP_SYN_SENT && to != TCP_CLOSE && from != TCP_SYN_SENT)
 		return 0;
 	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP) /* SCTP and others come here too */
 		return 0;
 	if (to == TCP_SYN_SENT)
 		connect_begins(sk);
 	else if (from == TCP_SYN_SENT)
-		connect_ends(sk, to);
+		in_a_row = connect_ends(sk, to);
 	else
+		connection_ends(sk);
+	if (from == TCP_ESTABLISHED && to == TCP_CLOSE)
 		was_reset(sk, BPF_CORE_READ(sk, sk_err));
-	if (to != TCP_CLOSE)
-		return 0;
-	e = emit_begin(KMEND_BULK, KMEND_TCP_STATE, sizeof(*e), sock_cgroup_id(sk));
-	if (!e)
-		return 0;
-	e->from = from;
-	e->to = to;
-	e->error = BPF_CORE_READ(sk, sk_err);
-	add_addresses(e, sk);
-	emit_end(KMEND_BULK, e, sizeof(*e));
+	if (to == TCP_CLOSE && (from == TCP_ESTABLISHED || from == TCP_SYN_SENT))
+		tell_state(sk, from, to, in_a_row);
 	return 0;
 }
 
@@ -154,6 +203,14 @@ static __always_inline bool count_up(__u64 key)
 	return true;
 }
 
+/* Its first SYN was not answered for a second: the earliest that can be known of a peer that is
+ * silent, however long who connects would wait. The kernel has counted this one already. */
+static __always_inline void syn_again(const struct sock *sk, struct kmend_peer *p)
+{
+	if (sent_again(sk) == 1)
+		tell_state(sk, TCP_SYN_SENT, TCP_SYN_SENT, not_answered(p));
+}
+
 SEC("tp_btf/tcp_retransmit_skb")
 int BPF_PROG(km_retransmit, const struct sock *sk)
 {
@@ -162,10 +219,12 @@ int BPF_PROG(km_retransmit, const struct sock *sk)
 
 	if (p) {
 		__sync_fetch_and_add(&p->retransmits, 1);
-		if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_SYN_SENT)
+		if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_SYN_SENT) {
 			FOLLOW(sk, cgroup_id, unanswered, true);
-		else
+			syn_again(sk, p);
+		} else {
 			FOLLOW(sk, cgroup_id, retransmits, true);
+		}
 	}
 	if (!count_up(cgroup_id))
 		count_up(0);

@@ -285,7 +285,7 @@ static void on_oom(struct km_attribute *a, const struct km_signal *s, struct km_
 static void on_tcp_state(struct km_attribute *a, const struct km_signal *s, struct km_subject *ret)
 {
 	ret->service = by_cgroup(a, s->cgroup_id);
-	if (!ret->service || s->tcp_state.from != TCP_SYN_SENT)
+	if (!ret->service || s->tcp_state.from != TCP_SYN_SENT || s->tcp_state.to == TCP_SYN_SENT)
 		return;
 	ret->service->connect_failures++;
 	ret->event = KM_EV_CONNECT_FAILED;

@@ -361,6 +361,9 @@ const struct km_catalogue_row km_catalogue[KM_SIG_MAX] = {
 	[KM_SIG_SOFT_LOCKUPS] = { "host.soft_lockups", "0 or 1", HOST, LEVEL, ALWAYS, NONE,
 		"/proc/sys/kernel/tainted", "a file in four passes", "5.10",
 		"a CPU was stuck in the kernel for 20 s since the boot" },
+	[KM_SIG_RETRANSMIT_SHARE] = { "net.retransmit_share", "ppm", SERVICE, LEVEL, ALWAYS, NONE,
+		TRACE("inet_sock_set_state"), "0.1 us the end of a connection", "5.10",
+		"of what its connections that ended had sent: above some percent nothing gets through" },
 };
 /* clang-format on */
 

@@ -8,7 +8,7 @@
 #include "collect/internal.h"
 
 #define NO_PROG     (-1)
-#define TCP_CONNECT 2 /* TCP_SYN_SENT */
+#define TCP_SYN_SENT 2
 
 enum need {
 	NEED_NOTHING,
@@ -133,6 +133,7 @@ static const struct how {
 	[KM_SIG_THERMAL] = { KM_RAW_VALUE, NO_PROG, NEED_THERMAL },
 	[KM_SIG_KERNEL_WARNINGS] = { KM_RAW_VALUE, NO_PROG, NEED_WARNINGS },
 	[KM_SIG_SOFT_LOCKUPS] = { KM_RAW_VALUE, NO_PROG, NEED_PROC },
+	[KM_SIG_RETRANSMIT_SHARE] = { KM_RAW_VALUE, KM_PROG_TCP_STATE, NEED_PROG },
 	[KM_SIG_CANARY] = { KM_RAW_VALUE, KM_PROG_CANARY, NEED_PROG },
 	[KM_SIG_LINKS_LOST] = { KM_RAW_VALUE, KM_PROG_CANARY, NEED_PROG },
 	[KM_SIG_RECORDS_LOST] = { KM_RAW_VALUE, KM_PROG_CANARY, NEED_PROG },
@@ -173,7 +174,8 @@ static bool delivers(const struct kmend_hdr *h, const void *raw, int sig)
 	case KM_RAW_LEVEL:
 		return (uint32_t)km_catalogue[sig].resource == level->resource;
 	case KMEND_TCP_STATE:
-		return (tcp->from == TCP_CONNECT) == (sig == KM_SIG_CONNECT_FAILURES);
+		return tcp->to != TCP_SYN_SENT &&
+		       (tcp->from == TCP_SYN_SENT) == (sig == KM_SIG_CONNECT_FAILURES);
 	case KM_RAW_HOST:
 		return hows[sig].need != NEED_PSI || host->psi_measured;
 	default:

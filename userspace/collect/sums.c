@@ -11,6 +11,10 @@
 
 #define EVERY 2  /* passes: a batch looks at every bucket, 20 us for an empty map */
 #define BATCH 64 /* at a time */
+/* A share of fewer segments is chance: of 200 a share of 8 % is 2 % at least, by three standard
+ * errors. What did not come to so many in this time is too old to be added to. */
+#define SEGMENTS_MIN 200
+#define SEGMENTS_NS  (30 * KM_NS_PER_S)
 
 struct told_sum {
 	struct kmend_sum_key key;
@@ -86,6 +90,7 @@ static const struct summed {
 	[KMEND_SUM_KERNEL_ERROR] = { KM_SIG_KERNEL_ERRORS, KM_ENTITY_HOST, 0, false, false },
 	[KMEND_SUM_IO_ERROR] = { KM_SIG_BLOCK_ERRORS, KM_ENTITY_DEVICE, 0, false, false },
 	[KMEND_SUM_IO] = { KM_SIG_BLOCK_REQUESTS, KM_ENTITY_DEVICE, 0, true, false },
+	[KMEND_SUM_SEGMENTS] = { KM_SIG_RETRANSMIT_SHARE, KM_ENTITY_SERVICE, 0, false, false },
 	[KMEND_SUM_CALLS] = { KM_SIG_SYSCALL_CALLS, KM_ENTITY_SERVICE, 0, true, false },
 	[KMEND_SUM_EMFILE] = { KM_SIG_SYSCALL_EMFILE, KM_ENTITY_SERVICE, 0, true, true },
 	[KMEND_SUM_ENFILE] = { KM_SIG_SYSCALL_ENFILE, KM_ENTITY_SERVICE, 0, true, true },
@@ -161,6 +166,27 @@ static int say_grown(struct km_collect *c, struct told_sum *t, const struct kmen
 	                                 .period_ns = now - since });
 }
 
+/* Which share of the segments was sent again. Several are waited for until they are enough. */
+static int say_share(struct km_collect *c, struct told_sum *t, const struct kmend_sum *now)
+{
+	uint64_t t_ns = km_now_ns(), lasted_ns = t->t_ns ? t_ns - t->t_ns : 0;
+	uint64_t sent = grown(t->before.count, now->count);
+	uint64_t again = grown(t->before.amount, now->amount);
+
+	if (lasted_ns && sent < SEGMENTS_MIN && lasted_ns < SEGMENTS_NS)
+		return 0;
+	t->before = *now;
+	t->t_ns = t_ns;
+	if (!lasted_ns || sent < SEGMENTS_MIN)
+		return 0;
+	return km_value_emit(c, &(struct km_said){
+					.signal = KM_SIG_RETRANSMIT_SHARE,
+					.entity = KM_ENTITY_SERVICE,
+					.cgroup_id = t->key.id,
+					.value = fmin((double)again / (double)sent, 1) * 1e6,
+					.period_ns = lasted_ns });
+}
+
 static bool is_call(uint32_t what)
 {
 	return what >= KMEND_SUM_CALLS && what <= KMEND_SUM_EACCES;
@@ -195,6 +221,8 @@ static int on_sum(struct km_collect *c, const void *k, const void *v)
 	if (!key->what || key->what >= KMEND_SUM_MAX || !summed[key->what].sig ||
 	    in_window(c, key->what) != c->window.closing || row_of(c->sums, key, &t) < 0)
 		return 0;
+	if (key->what == KMEND_SUM_SEGMENTS)
+		return say_share(c, t, now);
 	grew.count = grown(t->before.count, now->count);
 	grew.amount = grown(t->before.amount, now->amount);
 	t->before = *now;

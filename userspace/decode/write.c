@@ -108,6 +108,7 @@ void km_write_tcp_state(const struct km_signal *s, struct km_json_writer *w)
 	km_hex(t->raddr, len, address);
 	km_jw_kstring(w, "raddr", address);
 	km_jw_ku64(w, "rport", t->rport);
+	km_jw_ku64(w, "in_a_row", t->in_a_row);
 }
 
 void km_write_connects(const struct km_signal *s, struct km_json_writer *w)

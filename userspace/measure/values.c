@@ -209,6 +209,8 @@ static int on_event(struct km_measure *m, const struct km_signal *s, uint64_t se
 	};
 	double n = s->type == KMEND_RETRANSMIT ? (double)s->retransmit.count : 1;
 
+	if (s->type == KMEND_TCP_STATE && s->tcp_state.to == TCP_SYN_SENT)
+		return 0; /* goes on */
 	if (s->type == KMEND_TCP_STATE && s->tcp_state.from == TCP_SYN_SENT)
 		return gather(m, service_id, KM_SIG_CONNECT_FAILURES, s->t_ns, n);
 	for (size_t i = 0; i < KM_ARRAY_SIZE(events); i++)

@@ -312,6 +312,7 @@ static int predict_service(struct km_pipeline *p, const struct look *look)
 	double values[KM_W_MAX];
 	struct km_predict_input in = {
 		.now_ns = p->meta->now_ns,
+		.wall_s = realtime_s(p),
 		.horizon_ns = p->set.config->settings.horizon_ns,
 		.service = s,
 		.ends = km_measure_ends(p->measure, s->id),
@@ -425,12 +426,31 @@ static int on_text(struct km_pipeline *p, const struct km_raw_text *t)
 	return t->kind == KM_TEXT_COMMIT ? commit(p) : km_texts_add(&p->coming, t);
 }
 
+#define TCP_SYN_SENT 2
+
+/* That nobody answers is known between two ticks. */
+static int on_connect(struct km_pipeline *p, const struct km_service *s,
+                      const struct kmend_tcp_state *t)
+{
+	struct look look;
+
+	if (t->from != TCP_SYN_SENT ||
+	    !km_predict_unanswered(p->predict, s->id, p->meta->now_ns, t->in_a_row))
+		return 0;
+	look = look_at(p, s);
+	return predict_service(p, &look);
+}
+
 /* What the signal says of one service: measured, then settled. */
 static int on_subject(struct km_pipeline *p, const struct km_signal *sig,
                       const struct km_subject *subject)
 {
 	int r = km_measure_signal(p->measure, sig, subject);
 
+	if (r < 0 && r != -ENOSPC && r != -EINVAL)
+		return r;
+	if (subject->service && sig->type == KMEND_TCP_STATE)
+		r = on_connect(p, subject->service, &sig->tcp_state);
 	if (r < 0 && r != -ENOSPC && r != -EINVAL)
 		return r;
 	if (subject->service && subject->event != KM_EV_NONE)

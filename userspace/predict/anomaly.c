@@ -89,10 +89,11 @@ static void to_shares(struct km_anomaly_verdict *v)
 		v->part[i].share = sum > 0 ? (float)((double)v->part[i].share / sum) : 0;
 }
 
-static void judge_event(struct km_anomaly *a, struct km_anomaly_verdict *v)
+static void judge_event(struct km_anomaly *a, struct km_anomaly_verdict *v, uint64_t wall_s)
 {
 	double surprise = v->parts ? (double)v->part[0].share : 0, period, weight;
 
+	surprise = km_season_hear(&a->season, wall_s, surprise);
 	if (surprise < SURPRISE_MIN)
 		return;
 	period = return_period(a, surprise);
@@ -110,12 +111,13 @@ static void raise_bar(struct km_anomaly *a, bool alarm)
 	a->quiet = alarm ? 0 : a->quiet + (a->quiet < UINT32_MAX);
 }
 
-static void judge_state(struct km_anomaly *a, struct km_anomaly_verdict *v, double sum)
+static void judge_state(struct km_anomaly *a, struct km_anomaly_verdict *v, uint64_t wall_s)
 {
 	double state = (double)a->state;
 
-	state += (sum / KM_ANOMALY_TOGETHER - state) / SMOOTH;
+	state += (sum_of(v) / KM_ANOMALY_TOGETHER - state) / SMOOTH;
 	a->state = (float)state;
+	state = km_season_hear(&a->season, wall_s, state);
 	if (a->samples < SAMPLES_MIN)
 		return;
 	v->score = rounded(state / (state + STATE_HALF));
@@ -124,7 +126,8 @@ static void judge_state(struct km_anomaly *a, struct km_anomaly_verdict *v, doub
 	raise_bar(a, v->alarm);
 }
 
-static void judge(struct km_anomaly *a, const struct km_anomaly_metric *m, uint32_t count)
+static void judge(struct km_anomaly *a, uint64_t wall_s, const struct km_anomaly_metric *m,
+                  uint32_t count)
 {
 	struct km_anomaly_verdict *v = &a->verdict;
 	uint32_t known = 0;
@@ -136,9 +139,9 @@ static void judge(struct km_anomaly *a, const struct km_anomaly_metric *m, uint3
 		if (m[i].samples)
 			speak(v, i, known < KM_ANOMALY_TOGETHER ? m[i].surprise : fabsf(m[i].z));
 	if (known < KM_ANOMALY_TOGETHER)
-		judge_event(a, v);
+		judge_event(a, v, wall_s);
 	else
-		judge_state(a, v, sum_of(v));
+		judge_state(a, v, wall_s);
 	to_shares(v);
 }
 
@@ -155,14 +158,15 @@ static void grow(struct km_anomaly *a, uint64_t t_ns)
 }
 
 const struct km_anomaly_verdict *km_anomaly_judge(struct km_anomaly *a, uint64_t t_ns,
-                                                  struct km_anomaly_metric *m, uint32_t count)
+                                                  uint64_t wall_s, struct km_anomaly_metric *m,
+                                                  uint32_t count)
 {
 	if (a->samples && t_ns - a->t_ns < KM_ANOMALY_STEP_S * KM_NS_PER_S)
 		return &a->verdict;
 	grow(a, t_ns);
 	for (uint32_t i = 0; i < count; i++)
 		km_anomaly_metric_step(&m[i]);
-	judge(a, m, count);
+	judge(a, wall_s, m, count);
 	return &a->verdict;
 }
 
@@ -179,5 +183,5 @@ bool km_anomaly_valid(const struct km_anomaly *a, uint32_t count)
 			return false;
 	return v->parts <= KM_ANOMALY_TOGETHER && v->score >= 0 && v->score <= 1 && v->alarm <= 1 &&
 	       a->alarm <= 1 && isfinite(a->state) && a->state >= 0 && isfinite(a->bar) &&
-	       a->bar >= 0 && a->t_ns <= (uint64_t)INT64_MAX;
+	       a->bar >= 0 && a->t_ns <= (uint64_t)INT64_MAX && km_season_valid(&a->season);
 }

@@ -6,12 +6,15 @@
  * One or few metrics: an event. How surprising the sample is, times how long ago anything as
  * surprising was (its return period: Gumbel, Statistics of Extremes, 1958). What happens each
  * day, or goes on, comes back soon and counts for little.
- * Many metrics: a state. The mean of the metrics furthest from their usual values, smoothed. */
+ * Many metrics: a state. The mean of the metrics furthest from their usual values, smoothed.
+ * Of both counts what is more than usual at that hour of the day and of the week (season.h). */
 #ifndef KM_PREDICT_ANOMALY_H
 #define KM_PREDICT_ANOMALY_H
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#include "predict/season.h"
 
 /* Means of the last samples over so many lengths, beside the newest sample: 3, 9 ... 243. */
 #define KM_ANOMALY_MEANS 5
@@ -80,14 +83,17 @@ struct km_anomaly {
 	float state;                      /* smoothed */
 	float bar;      /* what it takes more than usual to alarm: 0 nothing, 1 as much again */
 	uint32_t quiet; /* steps since the newest alarm */
+	struct km_season season;
+	uint32_t pad;
 	struct km_anomaly_verdict verdict; /* of the newest step */
 };
 
 /* After what was measured at T_NS, which never goes back, was added to the COUNT metrics at M; one
- * that was never measured does not count.
+ * that was never measured does not count. WALL_S: as km_season_hear().
  * The verdict is that of the newest step, and stays A's own. */
 const struct km_anomaly_verdict *km_anomaly_judge(struct km_anomaly *a, uint64_t t_ns,
-                                                  struct km_anomaly_metric *m, uint32_t count);
+                                                  uint64_t wall_s, struct km_anomaly_metric *m,
+                                                  uint32_t count);
 /* COUNT: how many metrics it may name. */
 bool km_anomaly_valid(const struct km_anomaly *a, uint32_t count);
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Slowly worse: retransmitted segments, resets, waits for storage or for
- * pages, slower answers of a peer. Page's cumulative
- * sum (1954) of what stands above the usual, in robust spreads of its logarithm; each step is
- * clipped, so that no single burst makes a trend. */
+/* Slowly worse: retransmitted segments, resets, waits for storage or for pages, slower answers of a
+ * peer. Page's cumulative sum (1954) of what stands above the usual, in robust spreads of its
+ * logarithm; each step is clipped, so that no single burst makes a trend.
+ *
+ * One thing needs no learning: throughput falls with the root of the share of segments that are
+ * lost (Mathis, Semke, Mahdavi and Ott 1997), and where one in twelve must be sent again nobody is
+ * served well, whatever is usual. */
 #include <math.h>
 
 #include "base/exact.h"
@@ -21,6 +24,11 @@
 #define SUM_MAX   40.0
 /* A spread is not believed to be less than a tenth of a factor of e. */
 #define SPREAD_MIN 0.1
+/* Lost, for so long, over again at half of it: a share is of 200 segments at least, so this one
+ * is above 2 % in all but one of a thousand, each time that it is measured. As long again, and it
+ * is as likely as two to one to go on. */
+#define LOSSY_PPM 80000.0
+#define LOSSY_NS  (10 * KM_NS_PER_S)
 
 static const enum km_watched looked_at[KM_CREEPS] = {
 	KM_W_RETRANSMITS,  KM_W_RESETS,       KM_W_PSI_IO,
@@ -41,8 +49,19 @@ static void step(struct km_creep *c, double x)
 	c->spread += (float)(learn * (fabs(off) - (double)c->spread));
 }
 
+static void look_at_losses(struct km_degrade *d, const struct km_watch_tick *t)
+{
+	double share = t->value[KM_W_RETRANSMIT_SHARE];
+
+	if (isnan(share) || share < LOSSY_PPM / 2)
+		d->lossy_ns = 0;
+	else if (!d->lossy_ns && share >= LOSSY_PPM)
+		d->lossy_ns = t->t_ns;
+}
+
 void km_degrade_tick(struct km_degrade *d, const struct km_watch_tick *t)
 {
+	look_at_losses(d, t);
 	for (int i = 0; i < KM_CREEPS; i++) {
 		double x = t->value[looked_at[i]];
 
@@ -65,6 +84,16 @@ void km_degrade_tick(struct km_degrade *d, const struct km_watch_tick *t)
 	}
 }
 
+static int lossy(const struct km_predict_input *in, uint64_t since_ns, struct km_forecast *ret)
+{
+	ret->span_ns = in->now_ns - since_ns;
+	ret->level = in->values ? fmax(in->values[KM_W_RETRANSMIT_SHARE], 0) : 0;
+	ret->parts = 1;
+	ret->part[0] = (struct km_anomaly_part){ KM_SIG_RETRANSMIT_SHARE, 1 };
+	ret->p = (double)ret->span_ns / (double)(ret->span_ns + LOSSY_NS);
+	return 1;
+}
+
 static int degrade(const struct km_predict_input *in, enum km_resource resource,
                    struct km_forecast *ret)
 {
@@ -72,6 +101,8 @@ static int degrade(const struct km_predict_input *in, enum km_resource resource,
 	int worst = 0;
 
 	(void)resource;
+	if (d->lossy_ns && in->now_ns - d->lossy_ns >= LOSSY_NS)
+		return lossy(in, d->lossy_ns, ret);
 	for (int i = 1; i < KM_CREEPS; i++)
 		if (d->creep[i].sum > d->creep[worst].sum)
 			worst = i;

@@ -13,6 +13,8 @@
 #define USUAL_S 3600.0
 /* Without a failure for so long it is over; so often some programs try again. */
 #define QUIET_NS (30 * KM_NS_PER_S)
+/* Connects without an answer that come within this time are one burst. */
+#define BURST_NS (10 * KM_NS_PER_S)
 
 void km_depend_tick(struct km_depend *d, const struct km_watch_tick *t)
 {
@@ -34,6 +36,28 @@ void km_depend_tick(struct km_depend *d, const struct km_watch_tick *t)
 		d->failed = 0;
 	}
 	d->usual += (float)(share * (rate - (double)d->usual));
+}
+
+/* While none was answered each of them is worth more than a rate: with the third one it is said,
+ * not with the next tick. One SYN in a hundred lost does not come three times in a row. */
+bool km_depend_unanswered(struct km_depend *d, uint64_t t_ns, uint32_t in_a_row)
+{
+	bool settled = d->since_ns && (double)d->failed >= FAILED_MIN;
+
+	if (t_ns - d->burst_ns > BURST_NS) {
+		d->burst_ns = t_ns;
+		d->burst = 0;
+	}
+	d->burst += d->burst < UINT32_MAX;
+	d->known = 1;
+	if ((double)in_a_row < FAILED_MIN || (double)d->burst < FAILED_MIN ||
+	    d->burst * (double)KM_NS_PER_S / (double)BURST_NS <= USUAL_FACTOR * (double)d->usual)
+		return false;
+	if (!d->since_ns)
+		d->since_ns = d->burst_ns;
+	d->bad_ns = t_ns;
+	d->failed = fmaxf(d->failed, (float)d->burst);
+	return !settled;
 }
 
 static int depend(const struct km_predict_input *in, enum km_resource resource,

@@ -495,6 +495,14 @@ const struct km_forecast *km_predict_next(const struct km_predict *p, uint32_t *
 	return r ? &r->now : NULL;
 }
 
+bool km_predict_unanswered(struct km_predict *p, uint64_t service_id, uint64_t now_ns,
+                           uint32_t in_a_row)
+{
+	struct km_watch *w = km_table_get(p->watch, &service_id);
+
+	return w && km_depend_unanswered(&w->depend, now_ns, in_a_row);
+}
+
 void km_predict_outcome(struct km_predict *p, uint64_t service_id, bool failed)
 {
 	struct km_watch *w = km_table_get(p->watch, &service_id);

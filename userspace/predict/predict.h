@@ -70,6 +70,7 @@ struct km_forecast {
 
 struct km_predict_input {
 	uint64_t now_ns;
+	uint64_t wall_s; /* of now_ns, since 1970; 0: not known */
 	uint64_t horizon_ns;
 	const struct km_service *service;
 	const struct km_features *features[KM_RESOURCE_MAX]; /* each may be NULL */
@@ -116,6 +117,11 @@ void km_predict_forget(struct km_predict *p, uint64_t service_id);
 /* The service ended or was chosen by the OOM killer. FAILED: nobody asked for it, and it was no
  * orderly end; else what would have come of it is not known. */
 void km_predict_outcome(struct km_predict *p, uint64_t service_id, bool failed);
+
+/* A connect of the service was not answered, the newest of IN_A_ROW. True: that settles that what
+ * it needs fails; km_predict_service() will say so. */
+bool km_predict_unanswered(struct km_predict *p, uint64_t service_id, uint64_t now_ns,
+                           uint32_t in_a_row);
 
 /* An operator does not believe what was learnt: probabilities are the shipped ones again, and what
  * comes of those said from now on is learnt anew. */

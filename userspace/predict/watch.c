@@ -37,6 +37,7 @@ const enum km_sig km_watched[KM_W_MAX] = {
 	[KM_W_PEER_FAILURES] = KM_SIG_PEER_FAILURES,
 	[KM_W_PEER_LATENCY] = KM_SIG_PEER_LATENCY,
 	[KM_W_PEER_RETRANSMITS] = KM_SIG_PEER_RETRANSMITS,
+	[KM_W_RETRANSMIT_SHARE] = KM_SIG_RETRANSMIT_SHARE,
 };
 
 static double queue_of(const struct km_predict_input *in)
@@ -63,7 +64,7 @@ void km_watch_tick(struct km_watch *w, const struct km_predict_input *in)
 	w->t_ns = in->now_ns;
 	for (int i = 0; i < KM_W_ANOMALY_MAX; i++)
 		km_anomaly_metric_add(&w->metric[i], in->values[i]);
-	km_anomaly_judge(&w->anomaly, in->now_ns, w->metric, KM_W_ANOMALY_MAX);
+	km_anomaly_judge(&w->anomaly, in->now_ns, in->wall_s, w->metric, KM_W_ANOMALY_MAX);
 	km_hang_tick(&w->hang, &t);
 	km_degrade_tick(&w->degrade, &t);
 	km_depend_tick(&w->depend, &t);

@@ -33,6 +33,7 @@ enum km_watched {
 	KM_W_PEER_FAILURES, /* of endpoints */
 	KM_W_PEER_LATENCY,
 	KM_W_PEER_RETRANSMITS,
+	KM_W_RETRANSMIT_SHARE,
 	KM_W_MAX
 };
 
@@ -61,6 +62,7 @@ struct km_degrade {
 	double pending[KM_CREEPS];
 	uint32_t gathered[KM_CREEPS];
 	uint64_t t_ns;                /* end of the newest step */
+	uint64_t lossy_ns;            /* more is lost than any network may, since; 0: not so */
 	uint64_t since_ns[KM_CREEPS]; /* the sum is above 0 since */
 	struct km_creep creep[KM_CREEPS];
 };
@@ -73,6 +75,9 @@ struct km_depend {
 	float failed;      /* since since_ns */
 	uint32_t known;    /* 1: failures were ever measured */
 	uint32_t peer;     /* 1: they are an endpoint's */
+	uint64_t burst_ns; /* the present burst of connects without an answer began */
+	uint32_t burst;    /* how many they are */
+	uint32_t pad;
 };
 
 struct km_watch {
@@ -101,6 +106,8 @@ struct km_watch_tick {
 void km_hang_tick(struct km_hang *h, const struct km_watch_tick *t);
 void km_degrade_tick(struct km_degrade *d, const struct km_watch_tick *t);
 void km_depend_tick(struct km_depend *d, const struct km_watch_tick *t);
+/* A connect was not answered, the newest of IN_A_ROW. Whether that settles it. */
+bool km_depend_unanswered(struct km_depend *d, uint64_t t_ns, uint32_t in_a_row);
 
 bool km_hang_valid(const struct km_hang *h);
 bool km_degrade_valid(const struct km_degrade *d);

@@ -222,7 +222,9 @@ struct sock {
 };
 
 struct tcp_sock {
+	__u32 data_segs_out;
 	__u32 srtt_us;
+	__u32 total_retrans;
 };
 
 struct gendisk {

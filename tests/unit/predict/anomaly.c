@@ -52,7 +52,7 @@ static const struct km_anomaly_verdict *minute(struct host *h, const double *x, 
 
 	for (uint32_t i = 0; i < count; i++)
 		km_anomaly_metric_add(&h->metric[i], x[i]);
-	v = km_anomaly_judge(&h->anomaly, h->t_ns, h->metric, count);
+	v = km_anomaly_judge(&h->anomaly, h->t_ns, h->t_ns / KM_NS_PER_S, h->metric, count);
 	h->t_ns += 60 * KM_NS_PER_S;
 	if (v->alarm) {
 		h->alarms++;
@@ -165,11 +165,11 @@ static void faster_samples_are_averaged_over_a_minute(void **state)
 	(void)state;
 	for (uint64_t s = 0; s <= 3 * 3600; s++) {
 		km_anomaly_metric_add(&fast, s % 2 ? 4 : 6);
-		km_anomaly_judge(&b, s * KM_NS_PER_S, &fast, 1);
+		km_anomaly_judge(&b, s * KM_NS_PER_S, s, &fast, 1);
 		if (s % 60)
 			continue;
 		km_anomaly_metric_add(&slow, 5);
-		km_anomaly_judge(&a, s * KM_NS_PER_S, &slow, 1);
+		km_anomaly_judge(&a, s * KM_NS_PER_S, s, &slow, 1);
 	}
 	assert_int_equal(fast.samples, slow.samples);
 	assert_true(fabs(fast.mean - slow.mean) < 0.1);

@@ -98,6 +98,90 @@ static void failures_that_never_end_become_usual(void **state)
 	assert_false(learner_in_force(l, KM_DEPENDENCY));
 }
 
+static bool unanswered(struct learner *l, uint32_t in_a_row)
+{
+	return km_predict_unanswered(l->predict, l->service.id, l->now_ns, in_a_row);
+}
+
+static void three_connects_without_an_answer_need_no_tick(void **state)
+{
+	struct learner *l = *state;
+
+	l->value[KM_W_CPU] = 1000;
+	learner_tick(l, 1);
+	l->now_ns += KM_NS_PER_S / 4;
+	assert_false(unanswered(l, 1));
+	assert_false(unanswered(l, 2));
+	assert_true(unanswered(l, 3));
+	learner_tick(l, 0.01);
+	assert_true(learner_in_force(l, KM_DEPENDENCY));
+	assert_true(learner_says(l, KM_DEPENDENCY)->p >= 0.8);
+	assert_false(unanswered(l, 4)); /* is known */
+	learner_check(l);
+	for (int i = 0; i < 31; i++)
+		learner_tick(l, 1);
+	assert_false(learner_in_force(l, KM_DEPENDENCY));
+}
+
+/* A SYN in a hundred is lost, and the next one is answered. */
+static void lost_packets_are_no_lost_dependency(void **state)
+{
+	struct learner *l = *state;
+
+	l->value[KM_W_CPU] = 1000;
+	for (int i = 0; i < 3600; i++) {
+		learner_tick(l, 0.1);
+		assert_false(unanswered(l, 1 + i % 2));
+	}
+	assert_false(unanswered(l, 0)); /* a record of before rows were counted */
+	assert_false(km_predict_unanswered(l->predict, 99, l->now_ns, 3));
+}
+
+/* Somebody looks for a peer that is never there. */
+static void a_peer_that_never_answers_becomes_usual(void **state)
+{
+	struct learner *l = *state;
+	uint32_t n = 0;
+
+	for (int i = 0; i < 7200; i++) {
+		l->value[KM_W_CONNECT_FAILURES] = i % 20 == 0;
+		learner_tick(l, 1);
+		n += i > 3600 && i % 20 == 0 && unanswered(l, (uint32_t)i);
+	}
+	assert_int_equal(n, 0);
+}
+
+static void share(struct learner *l, int seconds, double percent)
+{
+	for (int i = 0; i < seconds; i++) {
+		l->value[KM_W_RETRANSMIT_SHARE] = percent * 1e4;
+		learner_tick(l, 1);
+	}
+}
+
+static void losses_that_no_network_may_have_need_no_learning(void **state)
+{
+	const struct km_forecast *f;
+	struct learner *l = *state;
+
+	share(l, 60, 2);
+	assert_false(learner_in_force(l, KM_DEGRADATION));
+	share(l, 9, 15);
+	share(l, 20, 3);
+	assert_false(learner_in_force(l, KM_DEGRADATION));
+	share(l, 5, 15);
+	share(l, 1, 7); /* not over */
+	share(l, 10, 15);
+	f = learner_says(l, KM_DEGRADATION);
+	assert_int_equal(f->why, KM_WHY_NONE);
+	assert_int_equal(f->part[0].metric, KM_SIG_RETRANSMIT_SHARE);
+	assert_true(f->p >= 0.5);
+	learner_check(l);
+	l->value[KM_W_RETRANSMIT_SHARE] = NAN; /* nothing is sent any more: not measured */
+	learner_tick(l, 1);
+	assert_false(learner_in_force(l, KM_DEGRADATION));
+}
+
 static void an_anomaly_names_signals_and_is_said_by_the_service(void **state)
 {
 	static const enum km_watched used[] = { KM_W_CPU,         KM_W_RUN_DELAY,   KM_W_THREADS,
@@ -133,6 +217,10 @@ int main(void)
 		TEST(refused_connections_are_told_within_two_seconds),
 		TEST(a_failure_now_and_then_is_no_lost_dependency),
 		TEST(failures_that_never_end_become_usual),
+		TEST(three_connects_without_an_answer_need_no_tick),
+		TEST(lost_packets_are_no_lost_dependency),
+		TEST(a_peer_that_never_answers_becomes_usual),
+		TEST(losses_that_no_network_may_have_need_no_learning),
 		TEST(an_anomaly_names_signals_and_is_said_by_the_service),
 	};
 

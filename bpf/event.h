@@ -398,7 +398,7 @@ struct kmend_peer {
 	__u64 timeouts; /* or given up by the caller, which had waited long enough */
 	__u64 unreachable;
 	__u64 retransmits;
-	__u64 rtt_us; /* smoothed, of the connection that was looked at last */
+	__u64 rtt_us;   /* smoothed, of the connection that was looked at last */
 	__u64 in_a_row; /* connects without an answer since one was answered */
 };
 

@@ -178,9 +178,8 @@ static void judge_row(struct km_csv_run *run)
 {
 	for (size_t i = 0; i < run->columns; i++)
 		km_anomaly_metric_add(&run->metric[i], run->value[i]);
-	run->judgement =
-		km_anomaly_judge(&run->anomaly, run->t_ns, run->t_ns / KM_NS_PER_S, run->metric,
-	                         (uint32_t)run->columns);
+	run->judgement = km_anomaly_judge(&run->anomaly, run->t_ns, run->t_ns / KM_NS_PER_S,
+	                                  run->metric, (uint32_t)run->columns);
 }
 
 static int on_row(struct km_csv_run *run, const struct km_csv_record *record)

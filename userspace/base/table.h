@@ -16,6 +16,8 @@ struct km_table;
 /* Keeps every index computation within 32 bits; the largest table in use has KM_PROCESSES_MAX. */
 #define KM_TABLE_ROWS_MAX (1U << 24)
 
+#define KM_TABLE_LEARNT   32
+
 struct km_table_opts {
 	const char *name; /* static; for messages and checkpoints */
 	uint32_t rows_max;
@@ -25,7 +27,8 @@ struct km_table_opts {
 	bool (*valid)(const void *row);
 	/* 0: its rows end with the boot, or with this version of kmendd. Else the number by which
 	 * what outlives them is known to later versions: never used again, another one whenever the
-	 * row changes its meaning. */
+	 * row changes its meaning. From KM_TABLE_LEARNT on: it is large, changes all the time, and
+	 * to lose an hour of it harms nobody. */
 	uint32_t lasting;
 	/* Makes of a row of NOW_NS what must be known afterwards, without times; false: nothing. */
 	bool (*outlives)(void *row, uint64_t now_ns);

@@ -7,7 +7,7 @@
 #include "base/fs.h"
 #include "collect/internal.h"
 
-#define NO_PROG     (-1)
+#define NO_PROG      (-1)
 #define TCP_SYN_SENT 2
 
 enum need {

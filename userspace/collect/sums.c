@@ -179,12 +179,12 @@ static int say_share(struct km_collect *c, struct told_sum *t, const struct kmen
 	t->t_ns = t_ns;
 	if (!lasted_ns || sent < SEGMENTS_MIN)
 		return 0;
-	return km_value_emit(c, &(struct km_said){
-					.signal = KM_SIG_RETRANSMIT_SHARE,
-					.entity = KM_ENTITY_SERVICE,
-					.cgroup_id = t->key.id,
-					.value = fmin((double)again / (double)sent, 1) * 1e6,
-					.period_ns = lasted_ns });
+	return km_value_emit(c, &(struct km_said){ .signal = KM_SIG_RETRANSMIT_SHARE,
+	                                           .entity = KM_ENTITY_SERVICE,
+	                                           .cgroup_id = t->key.id,
+	                                           .value = fmin((double)again / (double)sent, 1) *
+	                                                    1e6,
+	                                           .period_ns = lasted_ns });
 }
 
 static bool is_call(uint32_t what)

@@ -314,8 +314,11 @@ static int take_over(struct km_engine *e)
 	if (r == -ENOTSUP)
 		km_log(KM_NOTICE, "state of before the restart is of another version of kmendd: "
 		                  "only what keeps it from acting is taken over");
-	if (r == -ENOENT || r == -ENOTSUP)
+	if (r == -ENOENT || r == -ENOTSUP) {
 		r = km_lasting_read(e);
+		if (r >= 0 || r == -ENOENT)
+			km_learnt_read(e);
+	}
 	if (r > 0)
 		km_log(KM_NOTICE, "state of before the restart taken over: %d rows", r);
 	if (r >= 0 || r == -ENOENT)
@@ -387,6 +390,7 @@ static void engine_end(struct km_engine *e)
 	if (e->pipeline && e->collect) {
 		km_checkpoint_write(e);
 		km_lasting_write(e);
+		km_learnt_write(e);
 	}
 	km_history_close(e->history);
 	km_collect_stop(e->collect, false); /* the process that kept root unpins */

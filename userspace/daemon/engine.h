@@ -56,6 +56,7 @@ struct km_engine {
 	uint64_t checkpoint_ns;           /* of the last one on disk */
 	struct km_buf *lasting;           /* rows that outlive the boot, as they are on disk */
 	uint64_t lasting_of;              /* number of checkpoints when they were looked at */
+	uint64_t learnt_ns;               /* when what was learnt was written last; 0: not yet */
 	uint64_t kept_ns;                 /* levels up to then are in the history */
 	bool dirty;                       /* something worth a checkpoint was said since */
 	struct km_buf *text;              /* scratch: one output */
@@ -100,6 +101,9 @@ void km_checkpoint_set_aside(struct km_engine *e);
 int km_lasting_write(struct km_engine *e);
 int km_lasting_read(struct km_engine *e);
 void km_lasting_set_aside(struct km_engine *e);
+/* What was learnt of services: km_lasting_write() writes it each hour; damage harms nobody. */
+int km_learnt_write(struct km_engine *e);
+void km_learnt_read(struct km_engine *e);
 /* evidence.c: what led to a decision. */
 int km_evidence_begin(struct km_engine *e);
 /* After each tick: begins anew when it is time. */

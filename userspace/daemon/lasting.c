@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What must be known after a reboot or an update, however kmendd ended: a small file that is synced
- * and renamed into place, written only when it has changed, and never on the way to a repair. */
+ * and renamed into place, written only when it has changed, and never on the way to a repair; and
+ * what was learnt of services, in another one that is written each hour and at the end. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <zlib.h>
@@ -8,12 +9,16 @@
 #include "base/log.h"
 #include "daemon/engine.h"
 
-#define NAME     "lasting"
-#define NAME_NEW "lasting.new"
-#define NAME_BAD "lasting.bad"
-#define MAGIC    0x31747361646d4b00ULL
-/* Acts of 8,192 pairs of rule and service, and the rest. */
-#define LASTING_MAX (8 * 1024 * 1024)
+#define MAGIC            0x31747361646d4b00ULL
+#define LEARNT_PERIOD_NS (3600 * KM_NS_PER_S)
+
+static const struct file {
+	const char *name, *new, *bad;
+	size_t max;
+} /* Acts of 8,192 pairs of rule and service, and the rest. */
+lasting = { "lasting", "lasting.new", "lasting.bad", 8 * 1024 * 1024 },
+	/* 5 KB of each of 2,048 services. */
+	learnt = { "learnt", "learnt.new", "learnt.bad", 16 * 1024 * 1024 };
 
 struct head {
 	uint64_t magic;
@@ -28,11 +33,11 @@ static int add_cb(void *userdata, const void *raw, size_t len)
 	return km_buf_error(userdata);
 }
 
-static int put_file(int dir_fd, const struct km_buf *rows)
+static int put_file(int dir_fd, const struct file *f, const struct km_buf *rows)
 {
 	struct head head = { .magic = MAGIC, .len = rows->len };
-	km_autoclose int fd = openat(dir_fd, NAME_NEW,
-	                             O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	km_autoclose int fd =
+		openat(dir_fd, f->new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		return -errno;
@@ -40,7 +45,7 @@ static int put_file(int dir_fd, const struct km_buf *rows)
 	errno = ENOSPC; /* for what is written in part */
 	if (write(fd, &head, sizeof(head)) != (ssize_t)sizeof(head) ||
 	    write(fd, rows->data, rows->len) != (ssize_t)rows->len || fsync(fd) < 0 ||
-	    renameat(dir_fd, NAME_NEW, dir_fd, NAME) < 0 || fsync(dir_fd) < 0)
+	    renameat(dir_fd, f->new, dir_fd, f->name) < 0 || fsync(dir_fd) < 0)
 		return -errno;
 	return 0;
 }
@@ -50,6 +55,39 @@ static bool is_same(const struct km_buf *a, const struct km_buf *b)
 	return a && a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
 }
 
+static int rows_of(struct km_engine *e, const struct file *f, struct km_buf **ret)
+{
+	km_autofree(km_buf_freep) struct km_buf *rows = NULL;
+	int r = km_buf_new(f->max, &rows);
+
+	if (r == 0)
+		r = km_pipeline_save_lasting(e->pipeline, f == &learnt, add_cb, rows);
+	if (r == 0)
+		*ret = km_take(rows);
+	return r;
+}
+
+int km_learnt_write(struct km_engine *e)
+{
+	km_autofree(km_buf_freep) struct km_buf *rows = NULL;
+	int r;
+
+	if (e->d->engine_fd < 0)
+		return 0;
+	e->learnt_ns = km_pipeline_now_ns(e->pipeline);
+	r = rows_of(e, &learnt, &rows);
+	return r < 0 || !rows->len ? r : put_file(e->d->engine_fd, &learnt, rows);
+}
+
+static int write_learnt_if_due(struct km_engine *e)
+{
+	uint64_t now_ns = km_pipeline_now_ns(e->pipeline);
+
+	if (!e->learnt_ns)
+		e->learnt_ns = now_ns;
+	return now_ns - e->learnt_ns < LEARNT_PERIOD_NS ? 0 : km_learnt_write(e);
+}
+
 int km_lasting_write(struct km_engine *e)
 {
 	km_autofree(km_buf_freep) struct km_buf *rows = NULL;
@@ -57,15 +95,15 @@ int km_lasting_write(struct km_engine *e)
 
 	if (e->d->engine_fd < 0 || e->lasting_of == e->checkpoints)
 		return 0;
-	r = km_buf_new(LASTING_MAX, &rows);
+	r = write_learnt_if_due(e);
 	if (r == 0)
-		r = km_pipeline_save_lasting(e->pipeline, add_cb, rows);
+		r = rows_of(e, &lasting, &rows);
 	if (r < 0)
 		return r;
 	e->lasting_of = e->checkpoints;
 	if (is_same(e->lasting, rows))
 		return 0;
-	r = put_file(e->d->engine_fd, rows);
+	r = put_file(e->d->engine_fd, &lasting, rows);
 	if (r < 0)
 		return r;
 	km_buf_free(e->lasting);
@@ -73,9 +111,9 @@ int km_lasting_write(struct km_engine *e)
 	return 0;
 }
 
-static int load(int dir_fd, struct km_buf *ret)
+static int load(int dir_fd, const struct file *f, struct km_buf *ret)
 {
-	km_autoclose int fd = openat(dir_fd, NAME, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	km_autoclose int fd = openat(dir_fd, f->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	char chunk[65536];
 	struct head head;
 	ssize_t n;
@@ -140,21 +178,41 @@ static int feed(struct km_engine *e, struct km_buf *rows)
 	return fed;
 }
 
-int km_lasting_read(struct km_engine *e)
+static int read_file(struct km_engine *e, const struct file *f)
 {
 	km_autofree(km_buf_freep) struct km_buf *rows = NULL;
 	int r;
 
 	if (e->d->engine_fd < 0)
 		return -ENOENT;
-	r = km_buf_new(LASTING_MAX, &rows);
+	r = km_buf_new(f->max, &rows);
 	if (r == 0)
-		r = load(e->d->engine_fd, rows);
+		r = load(e->d->engine_fd, f, rows);
 	return r < 0 ? r : feed(e, rows);
+}
+
+int km_lasting_read(struct km_engine *e)
+{
+	return read_file(e, &lasting);
+}
+
+static void set_aside(struct km_engine *e, const struct file *f)
+{
+	if (renameat(e->d->engine_fd, f->name, e->d->engine_fd, f->bad) < 0 && errno != ENOENT)
+		km_log(KM_WARNING, "%s stays in place: %s", f->name, strerror(errno));
 }
 
 void km_lasting_set_aside(struct km_engine *e)
 {
-	if (renameat(e->d->engine_fd, NAME, e->d->engine_fd, NAME_BAD) < 0 && errno != ENOENT)
-		km_log(KM_WARNING, "%s stays in place: %s", NAME, strerror(errno));
+	set_aside(e, &lasting);
+}
+
+void km_learnt_read(struct km_engine *e)
+{
+	int r = read_file(e, &learnt);
+
+	if (r >= 0 || r == -ENOENT)
+		return;
+	km_log(KM_WARNING, "what was learnt is damaged and was set aside: it is learnt anew");
+	set_aside(e, &learnt);
 }

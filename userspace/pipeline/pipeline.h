@@ -59,8 +59,9 @@ int km_pipeline_save_rows(const struct km_pipeline *p,
                           int (*cb)(void *userdata, const void *raw, size_t len), void *userdata);
 
 /* Of the rows only what another boot of this host must know, in that boot's time: what may be done
- * no more, and what was done. Where there are no rows of the same boot these are fed instead. */
-int km_pipeline_save_lasting(const struct km_pipeline *p,
+ * no more, and what was done; or what was LEARNT (KM_TABLE_LEARNT). Where there are no rows of the
+ * same boot these are fed instead. */
+int km_pipeline_save_lasting(const struct km_pipeline *p, bool learnt,
                              int (*cb)(void *userdata, const void *raw, size_t len),
                              void *userdata);
 

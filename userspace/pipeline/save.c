@@ -7,6 +7,7 @@ struct saving {
 	int (*cb)(void *userdata, const void *raw, size_t len);
 	void *userdata;
 	bool lasting; /* only what outlives the boot, as of now_ns */
+	bool learnt;  /* ... of these, what was learnt, else the others */
 	uint64_t now_ns;
 };
 
@@ -19,7 +20,7 @@ static int save_table(const struct km_pipeline *p, size_t index, const struct sa
 	const void *row;
 	int r = 0;
 
-	if (s->lasting && !opts->lasting)
+	if (s->lasting && (!opts->lasting || (opts->lasting >= KM_TABLE_LEARNT) != s->learnt))
 		return 0;
 	raw->hdr.size = (uint16_t)(sizeof(*raw) + opts->row_size);
 	raw->table = s->lasting ? opts->lasting : (uint32_t)index;
@@ -58,10 +59,10 @@ int km_pipeline_save_rows(const struct km_pipeline *p,
 	return save_rows(p, &s);
 }
 
-int km_pipeline_save_lasting(const struct km_pipeline *p,
+int km_pipeline_save_lasting(const struct km_pipeline *p, bool learnt,
                              int (*cb)(void *userdata, const void *raw, size_t len), void *userdata)
 {
-	struct saving s = { .cb = cb, .userdata = userdata, .lasting = true };
+	struct saving s = { .cb = cb, .userdata = userdata, .lasting = true, .learnt = learnt };
 
 	return save_rows(p, &s);
 }

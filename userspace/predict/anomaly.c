@@ -170,6 +170,16 @@ const struct km_anomaly_verdict *km_anomaly_judge(struct km_anomaly *a, uint64_t
 	return &a->verdict;
 }
 
+void km_anomaly_rests(struct km_anomaly *a)
+{
+	a->t_ns = 0;
+	a->alarm = 0;
+	a->state = 0;
+	a->quiet = 0;
+	a->verdict = (struct km_anomaly_verdict){ 0 };
+	km_season_rests(&a->season);
+}
+
 bool km_anomaly_valid(const struct km_anomaly *a, uint32_t count)
 {
 	const struct km_anomaly_verdict *v = &a->verdict;

@@ -60,6 +60,8 @@ void km_anomaly_metric_add(struct km_anomaly_metric *m, double x);
 /* The step is over: its mean against the past, and then part of it. */
 void km_anomaly_metric_step(struct km_anomaly_metric *m);
 bool km_anomaly_metric_valid(const struct km_anomaly_metric *m);
+/* Time goes on elsewhere: the step that was begun is dropped. */
+void km_anomaly_metric_rests(struct km_anomaly_metric *m);
 
 /* Which metrics speak, the loudest first. */
 struct km_anomaly_part {
@@ -94,6 +96,8 @@ struct km_anomaly {
 const struct km_anomaly_verdict *km_anomaly_judge(struct km_anomaly *a, uint64_t t_ns,
                                                   uint64_t wall_s, struct km_anomaly_metric *m,
                                                   uint32_t count);
+/* Time begins anew: what is usual remains, no alarm does. */
+void km_anomaly_rests(struct km_anomaly *a);
 /* COUNT: how many metrics it may name. */
 bool km_anomaly_valid(const struct km_anomaly *a, uint32_t count);
 

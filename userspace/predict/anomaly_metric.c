@@ -164,6 +164,14 @@ void km_anomaly_metric_step(struct km_anomaly_metric *m)
 	m->gathered = 0;
 }
 
+void km_anomaly_metric_rests(struct km_anomaly_metric *m)
+{
+	m->sum = 0;
+	m->gathered = 0;
+	m->z = 0;
+	m->surprise = 0;
+}
+
 static bool norms_valid(const struct km_anomaly_metric *m)
 {
 	for (int i = 0; i < KM_ANOMALY_VIEWS; i++)

@@ -124,6 +124,17 @@ static int degrade(const struct km_predict_input *in, enum km_resource resource,
 	return 1;
 }
 
+void km_degrade_rests(struct km_degrade *d)
+{
+	struct km_degrade usual = { 0 };
+
+	for (int i = 0; i < KM_CREEPS; i++) {
+		usual.creep[i] = d->creep[i];
+		usual.creep[i].sum = 0;
+	}
+	*d = usual;
+}
+
 bool km_degrade_valid(const struct km_degrade *d)
 {
 	for (int i = 0; i < KM_CREEPS; i++)

@@ -122,6 +122,8 @@ int km_predict_new(struct km_predict **ret)
 		.row_size = sizeof(struct km_watch),
 		.key_size = sizeof(uint64_t),
 		.valid = km_watch_valid,
+		.lasting = KM_TABLE_LEARNT,
+		.outlives = km_watch_outlives,
 	};
 	static const struct km_table_opts calibration = {
 		.name = "calibration",

@@ -60,6 +60,12 @@ double km_season_hear(struct km_season *s, uint64_t wall_s, double loud)
 	return fmax(loud - expected(s), 0);
 }
 
+void km_season_rests(struct km_season *s)
+{
+	s->hour = 0;
+	s->loudest = 0;
+}
+
 bool km_season_valid(const struct km_season *s)
 {
 	return s->hour <= KM_HOURS_OF_WEEK;

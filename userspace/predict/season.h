@@ -23,6 +23,8 @@ struct km_season {
 /* The service is so LOUD (0: as ever) at WALL_S, seconds since 1970; 0: nobody knows the time.
  * Returns by how much that is louder than what is usual at this hour, at most LOUD. */
 double km_season_hear(struct km_season *s, uint64_t wall_s, double loud);
+/* Nobody knows how long nobody heard. */
+void km_season_rests(struct km_season *s);
 bool km_season_valid(const struct km_season *s);
 
 #endif

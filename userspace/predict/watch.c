@@ -82,6 +82,23 @@ bool km_watch_valid(const void *row)
 	       km_depend_valid(&w->depend) && km_fuse_valid(&w->fuse);
 }
 
+bool km_watch_outlives(void *row, uint64_t now_ns)
+{
+	struct km_watch *w = row;
+
+	(void)now_ns;
+	w->t_ns = 0;
+	km_anomaly_rests(&w->anomaly);
+	for (int i = 0; i < KM_W_ANOMALY_MAX; i++)
+		km_anomaly_metric_rests(&w->metric[i]);
+	w->hang = (struct km_hang){ .usual_cpu = w->hang.usual_cpu, .samples = w->hang.samples };
+	km_degrade_rests(&w->degrade);
+	w->depend = (struct km_depend){ .usual = w->depend.usual, .known = w->depend.known };
+	km_fuse_forget(&w->fuse);
+	memset(w->none, 0, sizeof(w->none));
+	return w->anomaly.samples > 0;
+}
+
 void km_watch_new_life(struct km_watch *w)
 {
 	w->hang.since_ns = 0;

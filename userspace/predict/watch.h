@@ -93,6 +93,8 @@ struct km_watch {
 };
 
 bool km_watch_valid(const void *row);
+/* What is usual is as true after a reboot; what happened just now is over. */
+bool km_watch_outlives(void *row, uint64_t now_ns);
 
 /* What one tick brought; VALUE: one for each km_watched, NaN not measured. */
 struct km_watch_tick {
@@ -108,6 +110,9 @@ void km_degrade_tick(struct km_degrade *d, const struct km_watch_tick *t);
 void km_depend_tick(struct km_depend *d, const struct km_watch_tick *t);
 /* A connect was not answered, the newest of IN_A_ROW. Whether that settles it. */
 bool km_depend_unanswered(struct km_depend *d, uint64_t t_ns, uint32_t in_a_row);
+
+/* Only what is usual remains. */
+void km_degrade_rests(struct km_degrade *d);
 
 bool km_hang_valid(const struct km_hang *h);
 bool km_degrade_valid(const struct km_degrade *d);

@@ -28,8 +28,11 @@ static int list(struct km_request *rq)
 	return 0;
 }
 
-/* Also what was looked at without a forecast: "why" says why there is none. */
-static int show(struct km_request *rq)
+typedef void (*write_fn)(struct km_request *rq, const struct km_service *s,
+                         const struct km_forecast *f);
+
+/* As the array KEY all that was looked at of the service that was named. */
+static int each(struct km_request *rq, const char *key, write_fn fn)
 {
 	const struct km_service *s = km_request_service(rq, rq->args.name);
 	const struct km_forecast *f;
@@ -38,19 +41,33 @@ static int show(struct km_request *rq)
 	if (!s)
 		return -ENOENT;
 	km_jw_kstring(rq->w, "service", s->name);
-	km_jw_key(rq->w, "forecasts");
+	km_jw_key(rq->w, key);
 	km_jw_array(rq->w);
 	while ((f = km_predict_next(rq->view->predict, &slot)))
 		if (f->service_id == s->id)
-			km_forecast_write(f, s->name, rq->w);
+			fn(rq, s, f);
 	km_jw_end_array(rq->w);
 	return 0;
+}
+
+/* Also what was looked at without a forecast: "why" says why there is none. */
+static void write_forecast(struct km_request *rq, const struct km_service *s,
+                           const struct km_forecast *f)
+{
+	km_forecast_write(f, s->name, rq->w);
+}
+
+static int show(struct km_request *rq)
+{
+	return each(rq, "forecasts", write_forecast);
 }
 
 /* With the level's history; of a crash loop there is none. */
 static void write_look(struct km_request *rq, const struct km_service *s,
                        const struct km_forecast *f)
 {
+	if (f->limit <= 0 && f->why != KM_WHY_NONE)
+		return;
 	km_jw_object(rq->w);
 	km_jw_key(rq->w, "forecast");
 	km_forecast_write(f, s->name, rq->w);
@@ -64,20 +81,7 @@ static void write_look(struct km_request *rq, const struct km_service *s,
 
 static int explain(struct km_request *rq)
 {
-	const struct km_service *s = km_request_service(rq, rq->args.name);
-	const struct km_forecast *f;
-	uint32_t slot = 0;
-
-	if (!s)
-		return -ENOENT;
-	km_jw_kstring(rq->w, "service", s->name);
-	km_jw_key(rq->w, "looks");
-	km_jw_array(rq->w);
-	while ((f = km_predict_next(rq->view->predict, &slot)))
-		if (f->service_id == s->id && (f->limit > 0 || f->why == KM_WHY_NONE))
-			write_look(rq, s, f);
-	km_jw_end_array(rq->w);
-	return 0;
+	return each(rq, "looks", write_look);
 }
 
 static const struct km_json_field list_args[] = {

@@ -147,7 +147,86 @@ static void each_table_that_lasts_has_a_number_of_its_own(void **state)
 		assert_false(o->lasting && seen >> o->lasting & 1);
 		seen |= 1ULL << o->lasting;
 	}
-	assert_int_equal(__builtin_popcountll(seen & ~1ULL), 8);
+	assert_int_equal(__builtin_popcountll(seen & ~1ULL), 9);
+}
+
+static struct km_watch *watched(const struct kept *k)
+{
+	const uint64_t key = SERVICE;
+	struct km_table *t[8];
+	size_t n = km_predict_tables((struct km_predict *)km_pipeline_predict(k->e.pipeline), t, 8);
+	struct km_watch *w;
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(km_table_opts(t[i])->name, "watched") == 0) {
+			assert_true(km_table_put(t[i], &key, &w) >= 0);
+			return w;
+		}
+	fail_msg("nothing is watched");
+	return NULL;
+}
+
+static void begin_anew(struct kept *k)
+{
+	k->e.pipeline = km_pipeline_free(k->e.pipeline);
+	assert_int_equal(km_pipeline_new(&k->e.pipeline), 0);
+}
+
+static void learn(struct kept *k)
+{
+	struct km_watch *w = watched(k);
+
+	w->t_ns = 5000 * KM_NS_PER_S;
+	for (int minute = 0; minute < 100; minute++) {
+		km_anomaly_metric_add(&w->metric[KM_W_CPU], 1000 + minute % 7);
+		km_anomaly_judge(&w->anomaly, (uint64_t)minute * 60 * KM_NS_PER_S,
+		                 1700000000 + (uint64_t)minute * 60, w->metric, KM_W_ANOMALY_MAX);
+	}
+	w->hang = (struct km_hang){ .usual_cpu = 1500, .samples = 99, .since_ns = 7, .starved = 1 };
+	w->degrade.creep[2] = (struct km_creep){ .mean = 2, .samples = 400, .sum = 25 };
+	w->degrade.t_ns = 5000 * KM_NS_PER_S;
+	w->depend = (struct km_depend){ .since_ns = 7, .usual = 0.5F, .failed = 9 };
+}
+
+static void what_was_learnt_is_known_after_a_reboot(void **state)
+{
+	struct kept *k = *state;
+	const struct km_watch *w;
+
+	learn(k);
+	assert_int_equal(km_learnt_write(&k->e), 0);
+	begin_anew(k);
+	km_learnt_read(&k->e);
+	w = watched(k);
+	assert_int_equal(w->anomaly.samples, 100);
+	assert_int_equal(w->metric[KM_W_CPU].samples, 100);
+	assert_true(w->metric[KM_W_CPU].mean > 1000);
+	assert_int_equal(w->hang.samples, 99);
+	assert_int_equal(w->degrade.creep[2].samples, 400);
+	assert_true(w->depend.usual > 0.4F);
+	/* What happened before it did is over. */
+	assert_int_equal(w->t_ns + w->anomaly.t_ns + w->degrade.t_ns, 0);
+	assert_int_equal(w->hang.since_ns + w->hang.starved + w->depend.since_ns, 0);
+	assert_true(w->degrade.creep[2].sum <= 0 && w->depend.failed <= 0);
+	assert_true(km_watch_valid(w));
+	unlinkat(k->d.engine_fd, "learnt", 0);
+}
+
+static void what_was_learnt_may_be_damaged(void **state)
+{
+	struct kept *k = *state;
+	int fd;
+
+	learn(k);
+	assert_int_equal(km_learnt_write(&k->e), 0);
+	fd = openat(k->d.engine_fd, "learnt", O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "x", 1, 200), 1);
+	close(fd);
+	begin_anew(k);
+	km_learnt_read(&k->e);
+	assert_int_equal(watched(k)->anomaly.samples, 0);
+	assert_int_equal(unlinkat(k->d.engine_fd, "learnt.bad", 0), 0);
+	assert_int_equal(unlinkat(k->d.engine_fd, "learnt", 0), -1);
 }
 
 int main(void)
@@ -156,6 +235,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_of_the_version_before_is_taken_over_whole,
 		                                begin, end),
 		cmocka_unit_test_setup_teardown(what_is_written_is_read_again, begin, end),
+		cmocka_unit_test_setup_teardown(what_was_learnt_is_known_after_a_reboot, begin,
+		                                end),
+		cmocka_unit_test_setup_teardown(what_was_learnt_may_be_damaged, begin, end),
 		cmocka_unit_test_setup_teardown(each_table_that_lasts_has_a_number_of_its_own,
 		                                begin, end),
 	};

@@ -1,43 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What a pass makes of task and level records, and what begins a series anew. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <math.h>
-
-#include "measure/state.h"
-
-#define SECOND KM_NS_PER_S
-
-struct host {
-	struct km_measure *m;
-	struct km_service service;
-	uint64_t now_ns;
-};
-
-static int begin(void **state)
-{
-	struct host *h = calloc(1, sizeof(*h));
-
-	h->service.id = 7;
-	h->service.cgroup_id = 50;
-	h->now_ns = 1000 * SECOND;
-	assert_int_equal(km_measure_new(&h->m), 0);
-	*state = h;
-	return 0;
-}
-
-static int end(void **state)
-{
-	struct host *h = *state;
-
-	km_measure_free(h->m);
-	free(h);
-	return 0;
-}
+#include "unit/measure/host.h"
 
 struct task {
 	uint32_t tgid;
@@ -84,12 +47,6 @@ static void event(struct host *h, enum km_event e)
 	const struct km_subject subject = { .service = &h->service, .event = e };
 
 	assert_int_equal(km_measure_signal(h->m, &s, &subject), 0);
-}
-
-static void tick(struct host *h)
-{
-	h->now_ns += SECOND;
-	km_measure_tick(h->m, h->now_ns);
 }
 
 static const struct km_features *features(struct host *h, enum km_resource r)

@@ -1,43 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What becomes of values, events and host records: one newest value a signal. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <math.h>
-
 #include "lib/value.h"
-#include "measure/state.h"
-
-#define SECOND KM_NS_PER_S
-
-struct host {
-	struct km_measure *m;
-	struct km_service service;
-	uint64_t now_ns;
-};
-
-static int begin(void **state)
-{
-	struct host *h = calloc(1, sizeof(*h));
-
-	h->service.id = 7;
-	h->now_ns = 1000 * SECOND;
-	assert_int_equal(km_measure_new(&h->m), 0);
-	*state = h;
-	return 0;
-}
-
-static int end(void **state)
-{
-	struct host *h = *state;
-
-	km_measure_free(h->m);
-	free(h);
-	return 0;
-}
+#include "unit/measure/host.h"
 
 static void feed(struct host *h, const struct km_signal *s)
 {
@@ -54,12 +18,6 @@ static void event(struct host *h, uint16_t type)
 static void value(struct host *h, struct km_raw_value *v)
 {
 	feed(h, &(struct km_signal){ .type = KM_RAW_VALUE, .t_ns = h->now_ns, .value = v });
-}
-
-static void tick(struct host *h)
-{
-	h->now_ns += SECOND;
-	km_measure_tick(h->m, h->now_ns);
 }
 
 /* The end of a listing: of all, or without those that did not run. */

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 static struct km_config config;
@@ -161,6 +162,73 @@ static void a_full_accept_queue_and_what_it_drops_are_told(void **state)
 	reap(pid);
 }
 
+static bool third_unanswered(const void *raw, const void *arg)
+{
+	const struct kmend_tcp_state *t = raw;
+
+	return t->hdr.cgroup_id == *(const uint64_t *)arg && t->from == 2 && t->to == 2 &&
+	       t->in_a_row == 3;
+}
+
+/* Nobody gave up: who connects waits on, and it is known after a second. */
+static void three_connects_without_an_answer_are_told(void **state)
+{
+	struct net *n = *state;
+	uint32_t pid = CHILD({
+		uint16_t port;
+
+		group_enter(&n->group);
+		listener(1, &port);
+		for (int i = 0; i < 8; i++)
+			connect_to(port, SOCK_NONBLOCK);
+		pause();
+	});
+
+	assert_non_null(world_wait(n->world, KMEND_TCP_STATE, third_unanswered, &n->group.id));
+	kill((pid_t)pid, SIGKILL);
+	reap(pid);
+}
+
+/* A connection to oneself, with a segment for each of its bytes. */
+static void send_bytes(int count)
+{
+	int one = 1, from = socket(AF_INET, SOCK_STREAM, 0), to;
+	uint16_t port;
+	int fd = listener(8, &port);
+	struct sockaddr_in a = local(port);
+	char byte = 0;
+
+	if (connect(from, (struct sockaddr *)&a, sizeof(a)) < 0)
+		_exit(1);
+	to = accept(fd, NULL, NULL);
+	setsockopt(from, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	for (int i = 0; i < count; i++)
+		if (write(from, &byte, 1) != 1 || read(to, &byte, 1) != 1)
+			_exit(1);
+	close(from);
+	close(to);
+	close(fd);
+}
+
+/* Nothing is lost on the way to oneself. */
+static void the_share_that_was_sent_again_is_told(void **state)
+{
+	struct net *n = *state;
+	uint32_t pid = CHILD({
+		group_enter(&n->group);
+		for (int i = 0; i < 10; i++) {
+			send_bytes(100);
+			usleep(100000);
+		}
+		pause();
+	});
+
+	assert_non_null(values_wait(n->world, &(struct wanted){ KM_SIG_RETRANSMIT_SHARE, NULL,
+	                                                        n->group.id, 0, 10000 }));
+	kill((pid_t)pid, SIGKILL);
+	reap(pid);
+}
+
 static void local_ports_in_use_are_counted(void **state)
 {
 	struct net *n = *state;
@@ -188,6 +256,8 @@ int main(void)
 		ROW(the_time_that_a_connect_takes_is_told_by_peer),
 		ROW(connects_of_others_are_not_told),
 		ROW(a_full_accept_queue_and_what_it_drops_are_told),
+		ROW(three_connects_without_an_answer_are_told),
+		ROW(the_share_that_was_sent_again_is_told),
 		ROW(local_ports_in_use_are_counted),
 	};
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-# make mutation: branch mutants of the rule evaluator and the guards against their unit tests; at
-# least 90 % must be killed. Ten minutes, not a part of make test. MUTATION_ONLY: source files.
-
-## mutation: branch mutants of rule evaluation and guards, at least 90 % killed (10 min)
+# make mutation: branch mutants of the rule evaluator, the guards, policy and budgets against
+# their unit tests; at least 90 % must be killed. Ten minutes, not a part of make test.
+# MUTATION_ONLY: source files.
+## mutation: branch mutants of rule evaluation, guards, policy and budgets, at least 90 % killed (10 min)
 mutation: all tests
 	$(Q)tests/mutation/run $(O) $(MUTATION_ONLY)
 

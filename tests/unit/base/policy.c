@@ -190,6 +190,50 @@ static void a_harmless_name_does_not_open_what_is_protected(void **state)
 	assert_false(km_policy_allows_def(p, KM_RESTART, &d));
 }
 
+/* A name as short as what it is cut by is cut by nothing. */
+static void what_is_left_of_a_name_is_the_name(void **state)
+{
+	km_autofree(km_policy_freep) struct km_policy *p =
+		compile("{\"version\":1,\"verbs\":[\"restart\"],\"services\":[\"*\"],"
+	                "\"protect\":[\".slice\",\".pid\"]}");
+	struct km_service_def d = { .name = "web", .kind = KM_BY_CGROUP, .match = "/.slice/web" };
+
+	(void)state;
+	assert_false(km_policy_allows_def(p, KM_RESTART, &d));
+	d.kind = KM_BY_PIDFILE;
+	km_copy(d.match, sizeof(d.match), "/run/.pid");
+	assert_false(km_policy_allows_def(p, KM_RESTART, &d));
+	km_copy(d.match, sizeof(d.match), "/run/a.pid");
+	assert_true(km_policy_allows_def(p, KM_RESTART, &d));
+}
+
+static void so_many_acts_are_done_at_a_time(void **state)
+{
+	km_autofree(km_policy_freep) struct km_policy *p = compile("{\"version\":1}");
+	km_autofree(km_policy_freep) struct km_policy *q =
+		compile("{\"version\":1,\"concurrent\":7}");
+
+	(void)state;
+	assert_int_equal(p->concurrent, 4);
+	assert_int_equal(q->concurrent, 7);
+}
+
+static void signatures_are_required_where_a_key_is_named(void **state)
+{
+	km_autofree(km_policy_freep) struct km_policy *p =
+		compile("{\"version\":1,\"signatures\":{\"key\":\"/k.pub\"}}");
+	km_autofree(km_policy_freep) struct km_policy *q =
+		compile("{\"version\":1,\"signatures\":{\"key\":\"/k.pub\",\"required\":false}}");
+	km_autofree(km_policy_freep) struct km_policy *none = compile(NULL);
+
+	(void)state;
+	assert_string_equal(p->signature_key, "/k.pub");
+	assert_true(p->signature_required);
+	assert_false(q->signature_required);
+	assert_string_equal(none->signature_key, "");
+	assert_false(km_policy_protects(none, "web"));
+}
+
 static void what_is_wrong_is_refused_at_its_place(void **state)
 {
 	static const struct {
@@ -207,6 +251,8 @@ static void what_is_wrong_is_refused_at_its_place(void **state)
 		{ "{\"version\":1,\"services\":[\"\"]}", "must not be empty", 26 },
 		{ "{\"version\":1,\"services\":[\"a/*\"]}", "wildcards", 26 },
 		{ "{\"version\":1,\"protect\":[\"[a]\"]}", "wildcards", 25 },
+		{ "{\"version\":1,\"signatures\":{}}", "\"key\" is missing", 14 },
+		{ "{\"version\":1,\"signatures\":{\"key\":\"k.pub\"}}", "absolute path", 28 },
 		{ "{\"version\":1,\"pause\":1}", "true or false", 14 },
 		{ "{\"version\":1,\"budget\":{\"rule\":{}}}", "unknown key", 24 },
 		{ "{\"version\":1,\"budget\":{\"host\":{}}}", "\"count\" is missing", 24 },
@@ -282,6 +328,9 @@ int main(void)
 		cmocka_unit_test(the_kill_switch_stops_all_but_notify),
 		cmocka_unit_test(what_keeps_the_host_alive_is_never_touched),
 		cmocka_unit_test(a_harmless_name_does_not_open_what_is_protected),
+		cmocka_unit_test(what_is_left_of_a_name_is_the_name),
+		cmocka_unit_test(so_many_acts_are_done_at_a_time),
+		cmocka_unit_test(signatures_are_required_where_a_key_is_named),
 		cmocka_unit_test(what_is_wrong_is_refused_at_its_place),
 		cmocka_unit_test(lists_and_patterns_are_bounded),
 		cmocka_unit_test(every_verb_has_a_name),

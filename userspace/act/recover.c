@@ -168,7 +168,7 @@ static int adopt(struct km_child *c)
 		if (!km_spawn_same_main(&was, &id) || !c->last_start_ns)
 			km_command_started(c, 0);
 	}
-	if (c->prepared)
+	if (c->prepared && !c->actor->lost) /* the next one must find what was not written down */
 		km_cgroup_mark_clear(c->spawn.cgroup_dir);
 	km_copy(o.service, sizeof(o.service), c->def->name);
 	km_actor_say(c->actor, &o, false);

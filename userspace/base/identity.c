@@ -63,9 +63,12 @@ int km_identity_open(uint32_t tgid, uint64_t start_ns, int *ret_pidfd)
 	r = km_identity_read(tgid, &id);
 	if (r < 0)
 		return r;
-	/* Still there after its file was read: then the file was its own. */
-	if (poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) != 0 ||
-	    (start_ns && !km_identity_same(start_ns, id.start_ns)))
+	/* Still there after its file was read: then the file was its own. A look that failed is
+	 * not one that found it gone. */
+	r = poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0);
+	if (r < 0)
+		return -errno;
+	if (r > 0 || (start_ns && !km_identity_same(start_ns, id.start_ns)))
 		return -ESRCH;
 	*ret_pidfd = km_take_fd(&fd);
 	return 0;

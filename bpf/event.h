@@ -72,8 +72,8 @@ struct kmend_exec {
 _Static_assert(sizeof(struct kmend_exec) == KMEND_HDR_SIZE + 40 + KMEND_PATH_LEN,
                "kmend_exec is an ABI");
 
-/* Tells two versions of an executable apart by its size and when it was last written, as rsync does.
- * Inode and device are left out: a container's are others at each start. Never 0. */
+/* Tells two versions of an executable apart by its size and when it was last written, as rsync
+ * does. Inode and device are left out: a container's are others at each start. Never 0. */
 static inline __attribute__((always_inline)) __u32 kmend_image(__u64 size, __u64 mtime_s,
                                                                __u64 mtime_ns)
 {

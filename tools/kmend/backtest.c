@@ -3,14 +3,10 @@
  * guardrails and budgets. */
 #include "backtest.h"
 
-#include <time.h>
-
 #include "base/fs.h"
 #include "base/text.h"
 #include "review/files.h"
-#include "since.h"
 
-#define PROGRESS_NS (100 * KM_NS_PER_MS)
 /* Missed failures that are listed; more are counted. */
 #define MISSED_MAX 20
 #define OUT_MAX    (64 * 1024 * 1024)
@@ -38,41 +34,21 @@ int km_backtest_texts(const char *path, const char *policy, struct km_error *err
 	return r;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * KM_NS_PER_S + (uint64_t)t.tv_nsec;
-}
-
-void km_backtest_progress(struct km_cli *cli, const struct km_source *s)
-{
-	static const char full[] = "##############################";
-	double done = s ? km_source_progress(s) : 1;
-
-	if (!isatty(fileno(cli->err)))
-		return;
-	if (s)
-		fprintf(cli->err, "\r[%-30.*s] %3.0f %%", (int)(done * (double)(sizeof(full) - 1)),
-		        full, 100 * done);
-	else
-		fprintf(cli->err, "\r%40s\r", "");
-}
-
 struct backtest {
 	struct km_cli *cli;
+	struct km_past past;
 	struct km_backtest *run;
 	struct km_score score;
 	struct km_texts texts;
 	struct km_set set;        /* what TEXTS compile to */
 	struct km_buf *decisions; /* JSON lines, with --decisions */
-	uint64_t records, first_ns, said_ns;
+	uint64_t records;
 	bool list;
 };
 
 static void km_backtest_clear(struct backtest *b)
 {
+	km_past_clear(&b->past);
 	km_backtest_free(b->run);
 	km_score_clear(&b->score);
 	km_texts_clear(&b->texts);
@@ -103,28 +79,22 @@ static int begin(struct backtest *b, const struct km_backtest_opts *opts, struct
 	return km_backtest_new(opts, err, &b->run);
 }
 
-static int play(struct backtest *b, struct km_source *source, const struct km_backtest_opts *opts,
-                struct km_error *err)
+static int play(struct backtest *b, const struct km_backtest_opts *opts, struct km_error *err)
 {
-	uint64_t shown_ns = 0;
 	const void *raw;
 	bool begins;
 	ssize_t n;
 	int r = 0;
 
-	while (r == 0 && (n = km_source_next(source, err, &raw, &begins)) != 0) {
+	while (r == 0 && (n = km_past_next(&b->past, b->cli, err, &raw, &begins)) != 0) {
 		if (n < 0)
 			return (int)n;
 		if (begins)
 			r = begin(b, opts, err);
 		if (r == 0)
 			r = km_backtest_feed(b->run, raw, (size_t)n);
-		if (b->records++ % 4096 == 0 && now_ns() - shown_ns > PROGRESS_NS) {
-			shown_ns = now_ns();
-			km_backtest_progress(b->cli, source);
-		}
+		b->records++;
 	}
-	km_backtest_progress(b->cli, NULL);
 	return r;
 }
 
@@ -200,6 +170,7 @@ static void print(struct backtest *b)
 	        km_text_duration(s->lead_ns, lead, sizeof(lead)),
 	        km_text_duration(s->down_ns, down, sizeof(down)),
 	        km_text_duration(s->saved_ns, saved, sizeof(saved)));
+	km_past_print(&b->past, b->cli);
 }
 
 static void write_counts(struct km_json_writer *w, const char *key, const uint64_t *n,
@@ -271,6 +242,7 @@ static int write_all(struct backtest *b)
 	km_jw_ku64(&w, "version", 1);
 	km_jw_ku64(&w, "records", b->records);
 	km_jw_ku64(&w, "span_ns", s->last_ns - s->first_ns);
+	km_past_write(&b->past, &w);
 	write_rules(&w, s);
 	write_failures(&w, s);
 	km_jw_kdouble(&w, "precision", share(s->justified, alarms));
@@ -287,7 +259,7 @@ static int write_all(struct backtest *b)
 	return 0;
 }
 
-static int run(struct backtest *b, struct km_source *source, bool as_written, struct km_error *err)
+static int run(struct backtest *b, bool as_written, struct km_error *err)
 {
 	struct km_backtest_opts opts = {
 		.texts = &b->texts, .as_written = as_written, .said = said, .userdata = b
@@ -297,7 +269,7 @@ static int run(struct backtest *b, struct km_source *source, bool as_written, st
 	if (r == 0 && b->list)
 		r = km_buf_new(KM_JSON_BYTES_MAX, &b->decisions);
 	if (r == 0)
-		r = play(b, source, &opts, err);
+		r = play(b, &opts, err);
 	if (r < 0)
 		return r;
 	km_score_end(&b->score, b->run ? km_pipeline_now_ns(km_backtest_pipeline(b->run)) : 0);
@@ -317,30 +289,6 @@ static int tell(struct backtest *b)
 	return r;
 }
 
-int km_backtest_take_traces(int argc, char **argv, char ***ret_traces, size_t *ret_count)
-{
-	int from = 0, to, n;
-
-	while (from < argc && strcmp(argv[from], "--trace") != 0)
-		from++;
-	for (to = from + 1; to < argc && strncmp(argv[to], "--", 2) != 0;)
-		to++;
-	if (from == argc)
-		return argc;
-	n = to - from - 1;
-	*ret_count = (size_t)n;
-	*ret_traces = calloc((size_t)n + 1, sizeof(**ret_traces));
-	for (int i = 0; *ret_traces && i < n; i++)
-		(*ret_traces)[i] = argv[from + 1 + i];
-	memmove(&argv[from], &argv[to], (size_t)(argc - to) * sizeof(*argv));
-	return argc - (to - from);
-}
-
-void km_backtest_free_traces(char ***traces)
-{
-	free(*traces);
-}
-
 static int prepare(struct backtest *b, const struct km_word *words, struct km_error *err)
 {
 	int r = km_backtest_texts(km_word(words, "rules"), km_word(words, "--policy"), err,
@@ -353,16 +301,15 @@ static int prepare(struct backtest *b, const struct km_word *words, struct km_er
 int km_backtest_sum(struct km_cli *cli, const char *rules, char *const *traces, size_t count,
                     struct km_error *err, struct km_backtest_sum *ret)
 {
-	km_autofree(km_source_freep) struct km_source *source = NULL;
 	km_autofree(km_backtest_clear) struct backtest b = { .cli = cli };
 	int r = km_backtest_texts(rules, NULL, err, &b.texts);
 
 	if (r == 0)
 		r = km_texts_compile(&b.texts, err, &b.set);
 	if (r == 0)
-		r = km_source_new_traces(traces, count, &source);
+		r = km_source_new_traces(traces, count, &b.past.source);
 	if (r == 0)
-		r = run(&b, source, false, err);
+		r = run(&b, false, err);
 	if (r < 0)
 		return r;
 	*ret = (struct km_backtest_sum){ .records = b.records };
@@ -380,32 +327,24 @@ int km_rule_backtest(struct km_cli *cli, int argc, char **argv)
 		{ .name = "--policy" },
 		{ .name = "--as-written", .kind = KM_WORD_FLAG },
 		{ .name = "--decisions", .kind = KM_WORD_FLAG },
-		{ .name = "--since" },
-		{ .name = "--state", .local = true },
+		KM_PAST_WORDS,
 		{ 0 },
 	};
-	km_autofree(km_since_clear) struct km_since own = { 0 };
-	km_autofree(km_backtest_free_traces) char **traces = NULL;
-	km_autofree(km_source_freep) struct km_source *source = NULL;
 	km_autofree(km_backtest_clear) struct backtest b = { .cli = cli };
 	struct km_error err = { 0 };
 	char line[4 * sizeof(err)];
-	size_t count = 0;
-	int r = km_words(cli, km_backtest_take_traces(argc, argv, &traces, &count), argv, words);
+	int r = km_words(cli, km_past_take(argc, argv, &b.past), argv, words);
 
 	if (r)
 		return r;
-	if (!count == !km_word(words, "--since"))
+	if (!km_past_is_said(&b.past, words))
 		return km_say(cli, KM_EXIT_USAGE, "record one with kmend trace record FILE",
 		              "which history? --trace FILE..., or --since 7d");
 	r = prepare(&b, words, &err);
-	if (r == 0 && !count)
-		r = km_since_find(km_word(words, "--since"), km_word(words, "--state"), &err, &own);
 	if (r == 0)
-		r = km_source_new_traces(count ? traces : own.path, count ? count : own.count,
-		                         &source);
+		r = km_past_open(&b.past, words, &err);
 	if (r == 0)
-		r = run(&b, source, km_word(words, "--as-written") != NULL, &err);
+		r = run(&b, km_word(words, "--as-written") != NULL, &err);
 	if (r == 0)
 		r = tell(&b);
 	if (r < 0)

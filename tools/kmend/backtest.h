@@ -3,23 +3,14 @@
 #ifndef KM_BACKTEST_CLI_H
 #define KM_BACKTEST_CLI_H
 
-#include "cli.h"
+#include "past.h"
 #include "review/backtest.h"
 #include "review/score.h"
-#include "review/source.h"
 
 /* Rules at PATH (a file, a class, a rules folder), with the POLICY file if not NULL. -EBADMSG with
  * *ERR. */
 int km_backtest_texts(const char *path, const char *policy, struct km_error *err,
                       struct km_texts *ret);
-
-/* Takes "--trace FILE..." out of ARGV, all words up to the next option. Returns how many words are
- * left; the array (not its strings) is the caller's. */
-int km_backtest_take_traces(int argc, char **argv, char ***ret_traces, size_t *ret_count);
-void km_backtest_free_traces(char ***traces);
-
-/* "  42 %" on a terminal's stderr, at most ten times a second; NULL ends the line. */
-void km_backtest_progress(struct km_cli *cli, const struct km_source *s);
 
 /* What one rule or set did over the traces, said to nobody. -EBADMSG with *ERR. */
 struct km_backtest_sum {

@@ -4,12 +4,12 @@
 #include "backtest.h"
 #include "base/text.h"
 #include "review/diff.h"
-#include "since.h"
 
 #define OUT_MAX (64 * 1024 * 1024)
 
 struct comparing {
 	struct km_cli *cli;
+	struct km_past past;
 	struct km_diff *diff;
 	struct km_backtest *run[2];
 	struct km_texts texts[2];
@@ -25,6 +25,7 @@ struct comparing {
 
 static void km_comparing_clear(struct comparing *c)
 {
+	km_past_clear(&c->past);
 	for (int i = 0; i < 2; i++) {
 		km_backtest_free(c->run[i]);
 		km_texts_clear(&c->texts[i]);
@@ -56,22 +57,15 @@ static int feed(struct comparing *c, const void *raw, size_t len, bool begins, s
 	return r;
 }
 
-static int play(struct comparing *c, struct km_source *source, struct km_error *err)
+static int play(struct comparing *c, struct km_error *err)
 {
-	uint64_t records = 0;
 	const void *raw;
 	bool begins;
 	ssize_t n;
 	int r = 0;
 
-	while (r == 0 && (n = km_source_next(source, err, &raw, &begins)) != 0) {
-		if (n < 0)
-			return (int)n;
-		r = feed(c, raw, (size_t)n, begins, err);
-		if (records++ % 65536 == 0)
-			km_backtest_progress(c->cli, source);
-	}
-	km_backtest_progress(c->cli, NULL);
+	while (r == 0 && (n = km_past_next(&c->past, c->cli, err, &raw, &begins)) != 0)
+		r = n < 0 ? (int)n : feed(c, raw, (size_t)n, begins, err);
 	return r;
 }
 
@@ -144,6 +138,7 @@ static int tell(struct comparing *c)
 			        (unsigned long long)counts[KM_DIFF_MOVED],
 			        (unsigned long long)counts[KM_DIFF_VANISHED],
 			        (unsigned long long)counts[KM_DIFF_APPEARED]);
+		km_past_print(&c->past, c->cli);
 		return r;
 	}
 	km_jw_init(&c->w, out, c->cli->format == KM_PRETTY);
@@ -156,6 +151,7 @@ static int tell(struct comparing *c)
 	km_jw_end_array(&c->w);
 	for (int i = 0; i < KM_DIFF_KINDS && r == 0; i++)
 		km_jw_ku64(&c->w, km_diff_names[i], counts[i]);
+	km_past_write(&c->past, &c->w);
 	km_jw_end_object(&c->w);
 	if (r == 0)
 		r = km_buf_error(out);
@@ -190,32 +186,24 @@ int km_rule_diff(struct km_cli *cli, int argc, char **argv)
 		{ .name = "new", .required = true },
 		{ .name = "--policy" },
 		{ .name = "--as-written", .kind = KM_WORD_FLAG },
-		{ .name = "--since" },
-		{ .name = "--state", .local = true },
+		KM_PAST_WORDS,
 		{ 0 },
 	};
-	km_autofree(km_since_clear) struct km_since own = { 0 };
-	km_autofree(km_backtest_free_traces) char **traces = NULL;
-	km_autofree(km_source_freep) struct km_source *source = NULL;
 	km_autofree(km_comparing_clear) struct comparing c = { .cli = cli };
 	struct km_error err = { 0 };
 	char line[4 * sizeof(err)];
-	size_t count = 0;
-	int r = km_words(cli, km_backtest_take_traces(argc, argv, &traces, &count), argv, words);
+	int r = km_words(cli, km_past_take(argc, argv, &c.past), argv, words);
 
 	if (r)
 		return r;
-	if (!count == !km_word(words, "--since"))
+	if (!km_past_is_said(&c.past, words))
 		return km_say(cli, KM_EXIT_USAGE, "record one with kmend trace record FILE",
 		              "over which history? --trace FILE..., or --since 7d");
 	r = prepare(&c, words, &err);
-	if (r == 0 && !count)
-		r = km_since_find(km_word(words, "--since"), km_word(words, "--state"), &err, &own);
 	if (r == 0)
-		r = km_source_new_traces(count ? traces : own.path, count ? count : own.count,
-		                         &source);
+		r = km_past_open(&c.past, words, &err);
 	if (r == 0)
-		r = play(&c, source, &err);
+		r = play(&c, &err);
 	if (r == 0)
 		r = tell(&c);
 	if (r < 0)

@@ -28,8 +28,7 @@ struct changing {
 	char *file;
 	struct km_modes *modes;
 	int dir_fd;
-	char **traces;
-	size_t trace_count;
+	struct km_past past; /* its traces */
 };
 
 static void km_changing_clear(struct changing *c)
@@ -38,7 +37,7 @@ static void km_changing_clear(struct changing *c)
 	free(c->file);
 	km_modes_free(c->modes);
 	km_close(&c->dir_fd);
-	km_backtest_free_traces(&c->traces);
+	km_past_clear(&c->past);
 }
 
 static int complain(struct changing *c, const struct km_error *err, int r)
@@ -131,10 +130,10 @@ static int run_backtest(struct changing *c)
 	struct km_error err = { 0 };
 	int r;
 
-	if (!c->trace_count)
+	if (!c->past.count)
 		return km_say(c->cli, KM_EXIT_USAGE, "--trace FILE...",
 		              "a promotion needs a back-test over recorded history");
-	r = km_backtest_sum(c->cli, c->file, c->traces, c->trace_count, &err, &sum);
+	r = km_backtest_sum(c->cli, c->file, c->past.traces, c->past.count, &err, &sum);
 	if (r < 0)
 		return complain(c, &err, r);
 	if (2 * sum.needless > sum.acted)
@@ -285,7 +284,7 @@ static int run(struct km_cli *cli, int argc, char **argv, bool up)
 		{ 0 },
 	};
 	km_autofree(km_changing_clear) struct changing c = { .cli = cli, .up = up, .dir_fd = -1 };
-	int r = up ? km_backtest_take_traces(argc, argv, &c.traces, &c.trace_count) : argc;
+	int r = up ? km_past_take(argc, argv, &c.past) : argc;
 
 	r = km_words(cli, r, argv, words);
 	if (r)

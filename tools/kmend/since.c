@@ -13,8 +13,13 @@
 /* Far more than the engine keeps: somebody may have gathered those of several hosts. */
 #define TRACES_MAX 100000
 
+/* Below the engine's directory. */
+static const char *const folders[] = { "recording", "evidence" };
+enum { RECORDING, EVIDENCE, FOLDERS };
+
 struct found {
 	char *name;
+	int folder;
 	struct timespec at;
 	uint64_t begin_ns; /* boot time of the checkpoint that it begins with; 0: none */
 };
@@ -72,60 +77,129 @@ static size_t leave_out_repeated(int dir_fd, struct found *found, size_t n)
 	return kept;
 }
 
-/* Those of NAMES that are not older than FROM_S, into FOUND, by time; how many. */
-static size_t choose(int fd, char **names, int64_t from_s, struct found *found)
+/* What was found so far, and what its names are freed with. */
+struct finding {
+	const char *state;
+	int64_t from_s;
+	struct found *found;
+	size_t count;
+	char **names[FOLDERS];
+	int fd[FOLDERS];
+};
+
+static void km_finding_clear(struct finding *f)
 {
+	for (int i = 0; i < FOLDERS; i++) {
+		km_fs_free_names(f->names[i]);
+		km_close(&f->fd[i]);
+	}
+	free(f->found);
+}
+
+static void name_folder(const struct finding *f, int folder, char *ret, size_t size)
+{
+	snprintf(ret, size, "%s/engine/%s", f->state, folders[folder]);
+}
+
+/* Traces in FOLDER that are not older than FROM_S, and end before UNTIL_S, by time. */
+static size_t choose(struct finding *f, int folder, int64_t until_s)
+{
+	struct found *found = f->found + f->count;
 	size_t n = 0;
 	struct stat st;
 
-	for (; *names; names++) {
-		if (fstatat(fd, *names, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_mtime < from_s)
+	for (char **name = f->names[folder]; name && *name; name++) {
+		if (fstatat(f->fd[folder], *name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    st.st_mtime < f->from_s || st.st_mtime > until_s)
 			continue;
-		found[n++] = (struct found){ .name = *names, .at = st.st_mtim };
+		found[n++] = (struct found){ .name = *name, .folder = folder, .at = st.st_mtim };
 	}
-	qsort(found, n, sizeof(*found), by_time);
-	return leave_out_repeated(fd, found, n);
+	if (n)
+		qsort(found, n, sizeof(*found), by_time);
+	return leave_out_repeated(f->fd[folder], found, n);
 }
 
-static int keep(const char *dir, const struct found *found, size_t n, struct km_since *ret)
+/* When the first trace of the recording begins, as near as its file's times tell. */
+static int64_t recorded_since(const struct finding *f)
 {
-	ret->path = calloc(n + 1, sizeof(*ret->path));
+	struct statx st;
+
+	if (!f->names[RECORDING] || !f->names[RECORDING][0] ||
+	    statx(f->fd[RECORDING], f->names[RECORDING][0], AT_SYMLINK_NOFOLLOW,
+	          STATX_BTIME | STATX_MTIME, &st) < 0)
+		return INT64_MAX;
+	return st.stx_mask & STATX_BTIME ? st.stx_btime.tv_sec : st.stx_mtime.tv_sec;
+}
+
+static int open_folder(struct finding *f, int folder, size_t *room, struct km_error *err)
+{
+	char dir[2 * KM_PATH_MAX];
+	int r;
+
+	name_folder(f, folder, dir, sizeof(dir));
+	f->fd[folder] = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (f->fd[folder] < 0 && errno == ENOENT)
+		return 0;
+	if (f->fd[folder] < 0)
+		return fail(err, dir, strerror(errno), "run it as root, or say --state DIR");
+	r = km_fs_list(f->fd[folder], ".trace", TRACES_MAX, &f->names[folder]);
+	if (r < 0)
+		return fail(err, dir, strerror(-r), "");
+	for (char **name = f->names[folder]; *name; name++)
+		++*room;
+	return 0;
+}
+
+static int keep(const struct finding *f, struct km_since *ret)
+{
+	char dir[2 * KM_PATH_MAX];
+
+	ret->path = calloc(f->count + 1, sizeof(*ret->path));
 	if (!ret->path)
 		return -ENOMEM;
-	for (; ret->count < n; ret->count++)
-		if (asprintf(&ret->path[ret->count], "%s/%s", dir, found[ret->count].name) < 0)
+	for (; ret->count < f->count; ret->count++) {
+		name_folder(f, f->found[ret->count].folder, dir, sizeof(dir));
+		if (asprintf(&ret->path[ret->count], "%s/%s", dir, f->found[ret->count].name) < 0)
 			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* What led to decisions of before the recording, then the recording. */
+static int find(struct finding *f, struct km_error *err)
+{
+	size_t room = 1;
+	int r = 0;
+
+	for (int i = 0; i < FOLDERS && r == 0; i++)
+		r = open_folder(f, i, &room, err);
+	if (r < 0)
+		return r;
+	f->found = calloc(room, sizeof(*f->found));
+	if (!f->found)
+		return -ENOMEM;
+	f->count += choose(f, EVIDENCE, recorded_since(f));
+	f->count += choose(f, RECORDING, INT64_MAX);
 	return 0;
 }
 
 int km_since_find(const char *since, const char *state, struct km_error *err, struct km_since *ret)
 {
-	km_autofree(km_fs_free_namesp) char **names = NULL;
-	km_autoclose int fd = -1;
-	char dir[2 * KM_PATH_MAX];
-	struct found *found;
+	km_autofree(km_finding_clear) struct finding f = {
+		.state = state ? state : KM_CLI_STATE_DIR,
+		.fd = { -1, -1 },
+	};
 	uint64_t ns;
-	size_t n = 0;
 	int r;
 
 	if (km_parse_duration(since, &ns) < 0 || !ns)
 		return fail(err, "--since", "not a time", "like 12h or 7d");
-	snprintf(dir, sizeof(dir), "%s/engine/evidence", state ? state : KM_CLI_STATE_DIR);
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return fail(err, dir, strerror(errno), "run it as root, or say --state DIR");
-	r = km_fs_list(fd, ".trace", TRACES_MAX, &names);
+	ret->asked_ns = ns;
+	f.from_s = (int64_t)(time(NULL) - (time_t)(ns / KM_NS_PER_S));
+	r = find(&f, err);
 	if (r < 0)
-		return fail(err, dir, strerror(-r), "");
-	while (names[n])
-		n++;
-	found = calloc(n + 1, sizeof(*found));
-	if (!found)
-		return -ENOMEM;
-	n = choose(fd, names, (int64_t)(time(NULL) - (time_t)(ns / KM_NS_PER_S)), found);
-	r = n ? keep(dir, found, n, ret)
-	      : fail(err, dir, "nothing is recorded of that time",
-	             "a longer one; or record all with kmend trace record FILE");
-	free(found);
-	return r;
+		return r;
+	return f.count ? keep(&f, ret)
+	               : fail(err, f.state, "nothing is recorded of that time",
+	                      "a longer one; or record all with kmend trace record FILE");
 }

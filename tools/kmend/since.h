@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The daemon's own recorded history: traces of what led to its decisions, newest 200. */
+/* The daemon's own recorded history: its rolling recording, and of before that what led to its
+ * decisions. */
 #ifndef KM_SINCE_H
 #define KM_SINCE_H
 
@@ -8,6 +9,7 @@
 struct km_since {
 	char **path; /* owned, oldest first */
 	size_t count;
+	uint64_t asked_ns; /* how long that is */
 };
 
 /* Those below STATE (NULL: where kmendd keeps its state) of the last SINCE, like "7d". -EBADMSG

@@ -20,6 +20,9 @@ const char *const km_service_kind_names[KM_SERVICE_KIND_MAX + 1] = {
 	[KM_IS_HOST] = "host",
 };
 
+/* A day of a host that is busy beyond reason. */
+#define RECORDING_MAX (64ULL << 30)
+
 #define SET(member) offsetof(struct km_settings, member)
 
 /* history is read as a duration into history_days and divided then. */
@@ -32,6 +35,7 @@ static const struct km_json_field settings_fields[] = {
 	  .max = 30 * DAY_NS },
 	{ "history", KM_JSON_DURATION, .offset = SET(history_days), .min = DAY_NS,
 	  .max = 365 * DAY_NS },
+	{ "recording", KM_JSON_BYTES, .offset = SET(recording_bytes), .max = RECORDING_MAX },
 	{ "socket_group", KM_JSON_STRING, .offset = SET(socket_group), .size = 64 },
 	{ .key = NULL },
 };
@@ -59,6 +63,7 @@ static const struct km_settings default_settings = {
 	.horizon_ns = DAY_NS,
 	.leave_alone_ns = 10 * MINUTE_NS,
 	.history_days = 14,
+	.recording_bytes = 256 * 1024 * 1024,
 	.socket_mode = 0660,
 	.socket_group = "kmend",
 };

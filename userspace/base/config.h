@@ -104,6 +104,7 @@ struct km_settings {
 	uint64_t horizon_ns;        /* forecasts later than this are not made; 24 h by default */
 	uint64_t leave_alone_ns;    /* what people or other supervisors ended; 10 min by default */
 	uint64_t history_days;      /* how long SQLite keeps samples, 14 by default */
+	uint64_t recording_bytes;   /* room of the rolling recording, 256 MiB by default; 0: none */
 	uint64_t socket_mode;       /* always 0660 in this version */
 	char socket_group[64];      /* may read through the control socket, "kmend" by default */
 };

@@ -375,6 +375,9 @@ static int engine_new(struct km_daemon *d, struct km_engine *e)
 		r = km_history_open_at(d->engine_fd, &e->history);
 		if (r < 0)
 			km_log(KM_ERR, "no history: %s: %s", d->engine_dir, strerror(-r));
+		r = km_recording_open(d->engine_fd, &e->recording);
+		if (r < 0)
+			km_log(KM_WARNING, "no recording: %s: %s", d->engine_dir, strerror(-r));
 		r = 0;
 	}
 	if (r == 0 && km_history_trouble(e->history))
@@ -388,10 +391,12 @@ static void engine_end(struct km_engine *e)
 		km_engine_stream_end(e);
 	km_clients_free(e->clients);
 	if (e->pipeline && e->collect) {
+		km_evidence_record(e);
 		km_checkpoint_write(e);
 		km_lasting_write(e);
 		km_learnt_write(e);
 	}
+	km_recording_close(e->recording);
 	km_history_close(e->history);
 	km_collect_stop(e->collect, false); /* the process that kept root unpins */
 	km_pipeline_free(e->pipeline);

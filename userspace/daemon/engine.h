@@ -8,6 +8,7 @@
 #include "daemon/setup.h"
 #include "pipeline/pipeline.h"
 #include "record/history.h"
+#include "record/recording.h"
 #include "record/trace.h"
 #include "report/client.h"
 #include "report/control.h"
@@ -50,6 +51,8 @@ struct km_engine {
 	unsigned int recent_ticks;
 	uint64_t recent_count; /* checkpoints made in memory */
 	struct km_evidence_kept kept[KM_EVIDENCE_KEPT];
+	struct km_recording *recording;   /* NULL where nothing can be written */
+	bool unrecorded;                  /* the last piece of it could not be, and that was said */
 	struct km_buf *rows;              /* scratch: a piece of a checkpoint */
 	int slot_fd[2];                   /* its files, 0: not open yet */
 	uint64_t checkpoints;             /* sequence of the newest */
@@ -108,6 +111,8 @@ void km_learnt_read(struct km_engine *e);
 int km_evidence_begin(struct km_engine *e);
 /* After each tick: begins anew when it is time. */
 void km_evidence_tick(struct km_engine *e);
+/* What came since goes into the recording. */
+void km_evidence_record(struct km_engine *e);
 void km_evidence_add(struct km_engine *e, const void *raw, size_t len);
 /* Keeps what led to decision D: evidence/INCIDENT-DECISION.trace and lines in the history. */
 int km_evidence_keep(struct km_engine *e, const struct km_decision *d);

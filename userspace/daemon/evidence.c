@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/sha256.h"
 #include "base/sparse.h"
 #include "base/text.h"
@@ -66,24 +67,6 @@ static int replace(int dir_fd, const char *name, const struct km_span *piece, si
 	return r;
 }
 
-int km_evidence_begin(struct km_engine *e)
-{
-	int r = 0;
-
-	e->recent_ticks = 0;
-	e->recent_count++;
-	/* What a busy time took is given back: the start alone tells of every process. */
-	e->recent = km_buf_free(e->recent);
-	if (!e->base)
-		r = km_buf_new(RECENT_MAX, &e->base);
-	if (r == 0)
-		r = km_buf_new(RECENT_MAX, &e->recent);
-	if (r < 0)
-		return r;
-	km_buf_reset(e->base);
-	return km_pipeline_save(e->pipeline, add_cb, e->base);
-}
-
 void km_evidence_add(struct km_engine *e, const void *raw, size_t len)
 {
 	if (e->recent)
@@ -125,6 +108,50 @@ static int each_recent(const struct km_engine *e, record_cb cb, void *userdata)
 		at += hdr->size;
 	}
 	return r;
+}
+
+static int checkpoint(const void *userdata, record_cb add, void *writer)
+{
+	return each_base(userdata, add, writer);
+}
+
+void km_evidence_record(struct km_engine *e)
+{
+	struct km_recorded what = { .checkpoint = checkpoint, .userdata = e };
+	int r;
+
+	if (!e->recent || !e->base)
+		return;
+	what.records = e->recent->data;
+	what.len = e->recent->len;
+	r = km_buf_error(e->recent) < 0 ? km_buf_error(e->recent) : km_buf_error(e->base);
+	if (r == 0)
+		r = km_recording_add(e->recording, &what,
+		                     km_pipeline_config(e->pipeline)->settings.recording_bytes);
+	else
+		km_recording_gap(e->recording);
+	if (r < 0 && !e->unrecorded)
+		km_log(KM_WARNING, "the recording has a gap: %s", strerror(-r));
+	e->unrecorded = r < 0;
+}
+
+int km_evidence_begin(struct km_engine *e)
+{
+	int r = 0;
+
+	km_evidence_record(e);
+	e->recent_ticks = 0;
+	e->recent_count++;
+	/* What a busy time took is given back: the start alone tells of every process. */
+	e->recent = km_buf_free(e->recent);
+	if (!e->base)
+		r = km_buf_new(RECENT_MAX, &e->base);
+	if (r == 0)
+		r = km_buf_new(RECENT_MAX, &e->recent);
+	if (r < 0)
+		return r;
+	km_buf_reset(e->base);
+	return km_pipeline_save(e->pipeline, add_cb, e->base);
 }
 
 static int trace_cb(void *userdata, const struct kmend_hdr *raw)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/* What of this phase's state the next boot, or the next version of kmendd, must know: all that keeps
- * kmend from acting. How long it was away nobody says, so it was no time at all: whatever was done
- * was done just now, and what was to last for an hour more lasts for that hour. */
+/* What of this phase's state the next boot, or the next version of kmendd, must know: all that
+ * keeps kmend from acting. How long it was away nobody says, so it was no time at all: whatever was
+ * done was done just now, and what was to last for an hour more lasts for that hour. */
 #include "decide/internal.h"
 
 /* In what outlives a row it happened; 0 is "never". */

@@ -18,6 +18,8 @@ struct km_trace_writer;
 
 /* OUT receives the bytes of the file as they become ready; the caller's. */
 int km_trace_writer_new(struct km_buf *out, struct km_trace_writer **ret);
+/* The same for what is appended to a trace of so many records. */
+int km_trace_writer_resume(struct km_buf *out, uint64_t records, struct km_trace_writer **ret);
 struct km_trace_writer *km_trace_writer_free(struct km_trace_writer *w);
 KM_DEFINE_FREEP(struct km_trace_writer, km_trace_writer_free)
 int km_trace_add(struct km_trace_writer *w, const void *raw);

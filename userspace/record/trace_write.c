@@ -20,15 +20,15 @@ struct km_trace_writer {
 	uint64_t first;   /* of the frame under way */
 };
 
-int km_trace_writer_new(struct km_buf *out, struct km_trace_writer **ret)
+int km_trace_writer_resume(struct km_buf *out, uint64_t records, struct km_trace_writer **ret)
 {
 	km_autofree(km_trace_writer_freep) struct km_trace_writer *w = calloc(1, sizeof(*w));
-	struct km_trace_head head = { .magic = KM_TRACE_MAGIC, .version = KM_TRACE_VERSION };
 	int r;
 
 	if (!w)
 		return -ENOMEM;
 	w->out = out;
+	w->records = w->first = records;
 	w->packed_size = compressBound(FRAME_TARGET + KM_RAW_MAX);
 	w->packed = malloc(w->packed_size);
 	if (!w->packed)
@@ -36,12 +36,16 @@ int km_trace_writer_new(struct km_buf *out, struct km_trace_writer **ret)
 	r = km_buf_new(FRAME_TARGET + KM_RAW_MAX, &w->plain);
 	if (r < 0)
 		return r;
-	km_buf_add(out, &head, sizeof(head));
-	r = km_buf_error(out);
-	if (r < 0)
-		return r;
 	*ret = km_take(w);
 	return 0;
+}
+
+int km_trace_writer_new(struct km_buf *out, struct km_trace_writer **ret)
+{
+	const struct km_trace_head head = { .magic = KM_TRACE_MAGIC, .version = KM_TRACE_VERSION };
+
+	km_buf_add(out, &head, sizeof(head));
+	return km_buf_error(out) < 0 ? km_buf_error(out) : km_trace_writer_resume(out, 0, ret);
 }
 
 struct km_trace_writer *km_trace_writer_free(struct km_trace_writer *w)

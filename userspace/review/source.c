@@ -5,12 +5,17 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "record/recording.h"
+
 struct km_source {
 	char *const *paths;
 	size_t count, at;               /* AT: the one under way, or the next */
 	struct km_trace_reader *reader; /* NULL: none is open */
 	int fd;
 	uint64_t bytes, before; /* of all files; of those that are over */
+	bool whole;             /* the one before was read to its end */
+	bool skips;             /* the checkpoint that this one begins with is not over yet */
+	uint64_t last_ns, covered_ns;
 };
 
 int km_source_new_traces(char *const *paths, size_t n, struct km_source **ret)
@@ -59,16 +64,48 @@ static int begin(struct km_source *s, struct km_error *err)
 	return r == -EBADMSG ? fail(s, err, "not a trace of this version") : r;
 }
 
+/* Nothing is missing between the last trace and this one. */
+static bool follows(const struct km_source *s)
+{
+	uint64_t number = km_recording_number(s->paths[s->at]);
+
+	return s->whole && number && s->at &&
+	       km_recording_number(s->paths[s->at - 1]) + 1 == number;
+}
+
+/* A record of the checkpoint that a trace begins with; texts put in force are its last. */
+static bool is_skipped(struct km_source *s, const void *raw)
+{
+	const struct kmend_hdr *hdr = raw;
+	const struct km_raw_text *text = raw;
+	bool skips = s->skips && (hdr->type == KM_RAW_STATE || hdr->type == KM_RAW_TEXT);
+
+	s->skips = skips && !(hdr->type == KM_RAW_TEXT && hdr->size >= sizeof(*text) &&
+	                      text->kind == KM_TEXT_COMMIT);
+	return skips;
+}
+
 /* A trace that was cut off is good up to there. */
 static void end(struct km_source *s)
 {
+	struct km_trace_stats stats;
 	struct stat st;
 
+	km_trace_stats(s->reader, &stats);
+	s->whole = !stats.cut_at;
 	if (fstat(s->fd, &st) == 0)
 		s->before += (uint64_t)st.st_size;
 	s->reader = km_trace_reader_free(s->reader);
 	km_close(&s->fd);
 	s->at++;
+}
+
+static void cover(struct km_source *s, uint64_t t_ns, bool begins)
+{
+	if (!begins && t_ns > s->last_ns)
+		s->covered_ns += t_ns - s->last_ns;
+	if (begins || t_ns > s->last_ns)
+		s->last_ns = t_ns;
 }
 
 ssize_t km_source_next(struct km_source *s, struct km_error *err, const void **ret, bool *begins)
@@ -84,13 +121,23 @@ ssize_t km_source_next(struct km_source *s, struct km_error *err, const void **r
 			r = begin(s, err);
 			if (r < 0)
 				return r;
-			*begins = true;
+			s->skips = follows(s);
+			*begins = !s->skips;
 		}
 		n = km_trace_next(s->reader, ret);
+		if (n > 0 && is_skipped(s, *ret))
+			continue;
+		if (n > 0)
+			cover(s, ((const struct kmend_hdr *)*ret)->ktime_ns, *begins);
 		if (n)
 			return n < 0 ? fail(s, err, "cannot be read") : n;
 		end(s);
 	}
+}
+
+uint64_t km_source_covered_ns(const struct km_source *s)
+{
+	return s->covered_ns;
 }
 
 double km_source_progress(const struct km_source *s)

@@ -28,6 +28,7 @@ static void no_text_is_the_defaults(void **state)
 	assert_true(c->settings.sample_period_ns == KM_NS_PER_S);
 	assert_true(c->settings.horizon_ns == 86400 * KM_NS_PER_S);
 	assert_int_equal(c->settings.history_days, 14);
+	assert_int_equal(c->settings.recording_bytes, 256 << 20);
 	assert_int_equal(c->settings.socket_mode, 0660);
 	assert_string_equal(c->settings.socket_group, "kmend");
 	assert_null(km_config_service(c, "any"));
@@ -48,12 +49,13 @@ static void settings_are_read(void **state)
 {
 	km_autofree(km_config_freep) struct km_config *c = compile(
 		"{\"version\":1,\"settings\":{\"sample_period\":\"100ms\",\"horizon\":\"2h\","
-		"\"history\":\"48h\",\"socket_group\":\"adm\"}}");
+		"\"history\":\"48h\",\"recording\":\"0B\",\"socket_group\":\"adm\"}}");
 
 	(void)state;
 	assert_true(c->settings.sample_period_ns == 100 * KM_NS_PER_MS);
 	assert_true(c->settings.horizon_ns == 7200 * KM_NS_PER_S);
 	assert_int_equal(c->settings.history_days, 2);
+	assert_int_equal(c->settings.recording_bytes, 0);
 	assert_string_equal(c->settings.socket_group, "adm");
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Which rules of a set are asked about a service, and that those that are not had nothing to say. */
+/* Which rules of a set are asked about a service; those that are not had nothing to say. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

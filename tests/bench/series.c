@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "measure/features.h"
-#include "predict/anomaly.h"
+#include "measure/state.h"
 #include "predict/predict.h"
 
 /* More than fit into a second-level cache, as in a daemon with many services. */
@@ -112,6 +111,37 @@ static double cost(struct world *w, sample what)
 	return best;
 }
 
+static size_t row_size(struct km_predict *p, const char *name)
+{
+	struct km_table *t[8];
+	size_t n = km_predict_tables(p, t, KM_ARRAY_SIZE(t)), i = 0;
+
+	while (i < n - 1 && strcmp(km_table_opts(t[i])->name, name) != 0)
+		i++;
+	return km_table_opts(t[i])->row_size;
+}
+
+/* All rows that a service has when each signal that predictors look at was measured, shared among
+ * these signals. Those of endpoints are endpoints' own. */
+static void print_kept(struct km_predict *p)
+{
+	enum {
+		LIMITED = 4, /* memory, descriptors, threads, the accept queue */
+		BESIDES = 2, /* of these, not in km_watched: memory, the accept queue */
+		OF_ENDPOINTS = 3,
+		SIGNALS = KM_W_MAX - OF_ENDPOINTS + BESIDES
+	};
+	size_t fits = LIMITED * sizeof(struct km_measure_row);
+	size_t values = (SIGNALS - LIMITED) * sizeof(struct km_value);
+	size_t learnt = row_size(p, "watched");
+	size_t said = (LIMITED + KM_FORECAST_KIND_MAX - 1) * row_size(p, "forecasts");
+
+	printf("%-30s %6zu bytes (of a service with %d: fits %zu, values %zu, learnt %zu, "
+	       "forecasts %zu)\n",
+	       "kept of a series", (fits + values + learnt + said) / SIGNALS, SIGNALS, fits, values,
+	       learnt, said);
+}
+
 int main(void)
 {
 	static const struct {
@@ -133,9 +163,7 @@ int main(void)
 	bare = cost(&w, nothing);
 	for (size_t i = 0; i < KM_ARRAY_SIZE(rows); i++)
 		printf("%-30s %6.0f ns a sample\n", rows[i].name, cost(&w, rows[i].what) - bare);
-	printf("%-30s %6zu bytes (fits %zu, anomaly %zu)\n", "kept of a series",
-	       km_series_size() + sizeof(struct km_anomaly_metric), km_series_size(),
-	       sizeof(struct km_anomaly_metric));
+	print_kept(w.predict);
 	km_predict_free(w.predict);
 	free(w.metric);
 	free(w.series);

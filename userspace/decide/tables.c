@@ -21,7 +21,7 @@ static bool is_forecast(const struct km_forecast *f)
 	return f->kind < KM_FORECAST_KIND_MAX && f->resource <= KM_RESOURCE_MAX &&
 	       f->why < KM_WHY_MAX && isfinite(f->eta_s) && isfinite(f->eta_lo_s) &&
 	       isfinite(f->eta_hi_s) && isfinite(f->p) && isfinite(f->level) &&
-	       isfinite(f->limit) && is_fit(&f->fit);
+	       isfinite(f->limit) && (f->kind != KM_EXHAUSTION || is_fit(&f->fit));
 }
 
 static bool is_decision(const struct km_decision *d)

@@ -10,7 +10,7 @@
 /* Of all phases together; the order is part of a checkpoint's layout. */
 #define KM_TABLES_MAX 48
 /* Bumped whenever a row of any table changes: an older checkpoint is refused, not misread. */
-#define KM_LAYOUT 18
+#define KM_LAYOUT 19
 
 /* The pipeline's own row. */
 struct km_pipeline_meta {

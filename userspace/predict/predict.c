@@ -85,6 +85,12 @@ struct km_predict {
 	size_t said_count;
 };
 
+static bool fit_valid(const struct km_fit *fit)
+{
+	return isfinite(fit->slope) && isfinite(fit->slope_se) && isfinite(fit->noise) &&
+	       isfinite(fit->weight) && isfinite(fit->low_s);
+}
+
 static bool evidence_valid(const struct km_forecast *f)
 {
 	for (uint32_t i = 0; i < f->parts && f->parts <= KM_ANOMALY_TOGETHER; i++)
@@ -93,9 +99,9 @@ static bool evidence_valid(const struct km_forecast *f)
 	for (uint32_t h = 0; h < KM_HORIZONS; h++)
 		if (!(f->p_within[h] >= 0 && f->p_within[h] <= 1))
 			return false;
-	return f->parts <= KM_ANOMALY_TOGETHER && isfinite(f->fit.slope) &&
-	       isfinite(f->fit.slope_se) && isfinite(f->fit.noise) && isfinite(f->fit.weight) &&
-	       isfinite(f->fit.low_s);
+	if (f->kind == KM_EXHAUSTION)
+		return !f->parts && fit_valid(&f->fit);
+	return f->parts <= KM_ANOMALY_TOGETHER;
 }
 
 static bool valid(const void *p)

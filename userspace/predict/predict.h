@@ -57,14 +57,16 @@ struct km_forecast {
 	uint32_t why;        /* enum km_no_forecast when there is none */
 	uint32_t scale;      /* evidence: which fit of the ladder */
 	uint32_t predictor;  /* index in km_predictors */
-	struct km_fit fit;   /* evidence: exhaustion */
 	double level, limit;
 	uint32_t subject_tgid;
 	uint32_t ends;    /* evidence: crash loop: ends counted */
 	uint64_t span_ns; /* evidence: how long was looked at */
 	uint32_t change;  /* enum km_change: worth saying if not SAME */
-	uint32_t parts;   /* evidence: signals that speak, the loudest first */
-	struct km_anomaly_part part[KM_ANOMALY_TOGETHER]; /* metric is an enum km_sig */
+	uint32_t parts;   /* evidence: signals that speak, the loudest first; 0: exhaustion */
+	union {
+		struct km_fit fit;                                /* evidence: exhaustion */
+		struct km_anomaly_part part[KM_ANOMALY_TOGETHER]; /* else; an enum km_sig each */
+	};
 	double p_within[KM_HORIZONS]; /* failure: best estimates; p is what may be acted upon */
 };
 

@@ -65,7 +65,7 @@ struct kmend_exec {
 	__u32 ppid;
 	__u64 start_ns;
 	__u32 uid;   /* in the initial user namespace */
-	__u32 image; /* kmend_image() of the file that runs, of a script's interpreter; 0 not known */
+	__u32 image; /* kmend_image() of what runs, of a script its interpreter; 0 not known */
 	char comm[KMEND_COMM_LEN];
 	char path[KMEND_PATH_LEN]; /* as given to execve, NUL-terminated */
 };

@@ -125,35 +125,35 @@ static int show(struct km_cli *cli, int argc, char **argv)
 }
 
 /* A command on files: its findings as text, or within one JSON object. */
-typedef int (*on_paths)(char *const *paths, size_t n, struct km_json_writer *json, FILE *text);
+struct on_paths {
+	int (*run)(const struct on_paths *on, struct km_json_writer *json, FILE *text);
+	char *const *paths;
+	size_t count;
+	bool host;          /* scopes are held against the services of this host */
+	const char *policy; /* steps are held against this file; NULL: not asked for */
+};
 
-static int check_paths(char *const *paths, size_t n, struct km_json_writer *json, FILE *text)
-{
-	const struct km_rule_check_in in = { .paths = paths, .count = n };
-	struct km_rule_check_sum sum;
-
-	return km_rule_check_paths(&in, json, text, &sum);
-}
-
-/* Scopes are held against the services of this host. */
-static int check_on_host(char *const *paths, size_t n, struct km_json_writer *json, FILE *text)
+static int check_paths(const struct on_paths *on, struct km_json_writer *json, FILE *text)
 {
 	km_autofree(km_host_services_clear) struct km_host_services host = { 0 };
-	const struct km_rule_check_in in = { .paths = paths, .count = n, .host = &host };
+	const struct km_rule_check_in in = { .paths = on->paths,
+		                             .count = on->count,
+		                             .host = on->host ? &host : NULL,
+		                             .policy = on->policy };
 	struct km_rule_check_sum sum;
-	int r = km_host_services_read(KM_CLI_CONFIG, &host);
+	int r = on->host ? km_host_services_read(KM_CLI_CONFIG, &host) : 0;
 
 	return r < 0 ? r : km_rule_check_paths(&in, json, text, &sum);
 }
 
-static int test_paths(char *const *paths, size_t n, struct km_json_writer *json, FILE *text)
+static int test_paths(const struct on_paths *on, struct km_json_writer *json, FILE *text)
 {
 	struct km_rule_test_sum sum;
 
-	return km_rule_test_paths(paths, n, json, text, &sum);
+	return km_rule_test_paths(on->paths, on->count, json, text, &sum);
 }
 
-static int as_json(struct km_cli *cli, int argc, char **argv, on_paths run)
+static int as_json(struct km_cli *cli, const struct on_paths *on)
 {
 	km_autofree(km_buf_freep) struct km_buf *out = NULL;
 	struct km_json_writer w;
@@ -165,7 +165,7 @@ static int as_json(struct km_cli *cli, int argc, char **argv, on_paths run)
 	km_jw_init(&w, out, cli->format == KM_PRETTY);
 	km_jw_object(&w);
 	km_jw_ku64(&w, "version", 1);
-	r = run(argv, (size_t)argc, &w, NULL);
+	r = on->run(on, &w, NULL);
 	km_jw_end_object(&w);
 	if (km_buf_error(out) < 0)
 		return km_buf_error(out);
@@ -173,18 +173,17 @@ static int as_json(struct km_cli *cli, int argc, char **argv, on_paths run)
 	return r;
 }
 
-static int with_paths(struct km_cli *cli, int argc, char **argv, on_paths run)
+static int with_paths(struct km_cli *cli, const struct on_paths *on)
 {
 	char usage[128], remedy[160];
 	int r;
 
-	if (argc < 1 || argv[0][0] == '-') {
+	if (!on->count || on->paths[0][0] == '-') {
 		snprintf(remedy, sizeof(remedy), "usage: %s",
 		         km_cli_usage(cli, usage, sizeof(usage)));
 		return km_say(cli, KM_EXIT_USAGE, remedy, "which rule file or folder?");
 	}
-	r = cli->format == KM_PLAIN ? run(argv, (size_t)argc, NULL, cli->out)
-	                            : as_json(cli, argc, argv, run);
+	r = cli->format == KM_PLAIN ? on->run(on, NULL, cli->out) : as_json(cli, on);
 	if (r < 0 && r != -EBADMSG)
 		return km_say(cli, KM_EXIT_FAILED, NULL, "%s", strerror(-r));
 	return r < 0 ? KM_EXIT_FAILED : KM_EXIT_DONE;
@@ -192,14 +191,24 @@ static int with_paths(struct km_cli *cli, int argc, char **argv, on_paths run)
 
 static int check(struct km_cli *cli, int argc, char **argv)
 {
-	bool host = argc > 0 && !strcmp(argv[0], "--host");
+	struct on_paths on = { .run = check_paths };
+	int i = 0;
 
-	return with_paths(cli, argc - host, argv + host, host ? check_on_host : check_paths);
+	for (; i < argc; i++)
+		if (!strcmp(argv[i], "--host"))
+			on.host = true;
+		else if (!strcmp(argv[i], "--policy") && i + 1 < argc)
+			on.policy = argv[++i];
+		else
+			break;
+	on.paths = argv + i;
+	on.count = (size_t)(argc - i);
+	return with_paths(cli, &on);
 }
 
 static int test(struct km_cli *cli, int argc, char **argv)
 {
-	return with_paths(cli, argc, argv, test_paths);
+	return with_paths(cli, &(struct on_paths){ test_paths, argv, (size_t)argc, false, NULL });
 }
 
 static const struct km_column counted[] = {
@@ -213,9 +222,22 @@ static const struct km_column counted[] = {
 	{ "UNKNOWN", "not_measured", KM_CELL_TEXT },
 	{ "FROM", "helped_share.low", KM_CELL_PERCENT },
 	{ "TO", "helped_share.high", KM_CELL_PERCENT },
+	{ "LIFT FROM", "lift.low", KM_CELL_PERCENT },
+	{ "TO", "lift.high", KM_CELL_PERCENT },
 	{ "TO ACT", "to_act_ns", KM_CELL_NS },
 	{ "TO HELP", "to_help_ns", KM_CELL_NS },
 	{ "LAST", "last_spoke_ms", KM_CELL_TIME },
+	{ 0 },
+};
+
+static const struct km_column failures[] = {
+	{ "RULE", "rule", KM_CELL_TEXT },
+	{ "SERVICE", "service", KM_CELL_TEXT },
+	{ "FAILURES", "failures", KM_CELL_TEXT },
+	{ "ACTED", "acted", KM_CELL_TEXT },
+	{ "SEEN AFTER", "to_detect_ns", KM_CELL_NS },
+	{ "DOWN, ACTED", "down_acted_ns", KM_CELL_NS },
+	{ "DOWN, LEFT", "down_left_ns", KM_CELL_NS },
 	{ 0 },
 };
 
@@ -225,19 +247,15 @@ static const struct km_column refusals[] = {
 	{ 0 },
 };
 
-static const struct km_column lift[] = {
-	{ "lift", "lift", KM_CELL_TEXT },
-	{ 0 },
-};
-
 static void print_stats(struct km_cli *cli, const cJSON *end)
 {
 	const cJSON *by = km_path(end, "refused_by");
 
 	km_print_table(cli, km_path(end, "rules"), counted, "nothing was decided yet");
+	if (cJSON_GetArraySize(km_path(end, "failures")))
+		km_print_table(cli, km_path(end, "failures"), failures, "");
 	if (cJSON_GetArraySize(by))
 		km_print_table(cli, by, refusals, "");
-	km_print_list(cli, end, lift);
 }
 
 static int stats(struct km_cli *cli, int argc, char **argv)
@@ -257,7 +275,7 @@ const struct km_cmd km_rule_cmds[] = {
 	  "rules in force, and why a new set was refused" },
 	{ "show", show, "ID", "conditions, plan, guardrails and lines of one rule" },
 	{ "stats", stats, "[RULE]", "what became of each rule on this host, and did it help" },
-	{ "check", check, "[--host] PATH...",
+	{ "check", check, "[--host] [--policy FILE] PATH...",
 	  "errors and warnings with file:line and remedy (offline)" },
 	{ "explain", km_rule_explain, "FILE [--service NAME] [--policy FILE]",
 	  "when it speaks, what it does, its maximum harm (offline)" },

@@ -15,6 +15,7 @@ struct check {
 	FILE *text;
 	struct km_rule_check_sum *sum;
 	const struct km_host_services *host; /* NULL: not asked for */
+	struct km_policy *policy;            /* NULL: not asked for */
 	struct km_rule **rules;              /* that are good so far */
 	size_t room;
 	int error;           /* -ENOMEM, kept until the end */
@@ -23,6 +24,7 @@ struct check {
 
 static void km_check_freep(struct check *c)
 {
+	km_policy_free(c->policy);
 	for (unsigned int i = 0; i < c->sum->rules; i++)
 		km_rule_free(c->rules[i]);
 	free(c->rules);
@@ -97,6 +99,13 @@ static int keep(struct check *c, struct km_rule *rule)
 	return 0;
 }
 
+static void look_out(struct check *c, const struct km_rule *rule, const char *path)
+{
+	km_lookout_rule(rule, path, (uint64_t)time(NULL), c->host, warning, c);
+	if (c->policy)
+		km_lookout_policy(rule, path, c->policy, warning, c);
+}
+
 static void check_text(struct check *c, const char *path, struct km_buf *text)
 {
 	const struct km_rule_text in = { .text = km_buf_text(text),
@@ -115,7 +124,7 @@ static void check_text(struct check *c, const char *path, struct km_buf *text)
 	else if (keep(c, rule) < 0)
 		c->error = -ENOMEM;
 	else
-		km_lookout_rule(km_take(rule), path, (uint64_t)time(NULL), c->host, warning, c);
+		look_out(c, km_take(rule), path);
 }
 
 /* What the daemon would refuse to read is a warning here: a reviewer's copy is not the host's. */
@@ -142,6 +151,20 @@ static void check_file(struct check *c, const char *path)
 		c->error = r;
 	else
 		check_text(c, path, text);
+}
+
+static void read_policy(struct check *c, const char *path)
+{
+	km_autofree(km_buf_freep) struct km_buf *text = NULL;
+	struct km_error e = { 0 }, doubt;
+	int r = km_files_read(path, &e, &doubt, &text);
+
+	if (r == 0)
+		r = km_policy_compile(km_buf_text(text), text->len, path, &e, &c->policy);
+	if (r == -EBADMSG)
+		error(c, &e);
+	else if (r < 0)
+		c->error = r;
 }
 
 static void check_path(struct check *c, const char *path)
@@ -206,6 +229,8 @@ int km_rule_check_paths(const struct km_rule_check_in *in, struct km_json_writer
 		km_jw_key(json, "findings");
 		km_jw_array(json);
 	}
+	if (in->policy)
+		read_policy(&c, in->policy);
 	for (size_t i = 0; i < in->count && !c.error; i++)
 		check_path(&c, in->paths[i]);
 	if (!c.error && ret->rules)

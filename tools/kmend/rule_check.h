@@ -29,7 +29,8 @@ struct km_rule_check_in {
 	char *const *paths;
 	size_t count;
 	const struct km_host_services
-		*host; /* whose services the scopes are held against, or NULL */
+		*host;      /* whose services the scopes are held against, or NULL */
+	const char *policy; /* file that the steps are held against, or NULL */
 };
 int km_rule_check_paths(const struct km_rule_check_in *in, struct km_json_writer *json, FILE *text,
                         struct km_rule_check_sum *ret);

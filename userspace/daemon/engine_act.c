@@ -127,6 +127,18 @@ static void look_closer(struct km_engine *e, const struct km_output *o)
 		km_log(KM_NOTICE, "%s is not looked at closely: %s", ask.service, why);
 }
 
+/* Back from an end that nobody asked for: how long it was down. */
+static int on_event(struct km_engine *e, const struct km_output *o)
+{
+	const struct km_service *s = o->service;
+
+	if (!e->history || o->event != KM_EV_STARTED || !s || !s->last.t_ns || s->last.asked ||
+	    s->last.t_ns > o->t_ns)
+		return 0;
+	return km_history_down(e->history, s->name, km_engine_realtime_ns(e, s->last.t_ns),
+	                       km_engine_realtime_ns(e, o->t_ns));
+}
+
 int km_engine_output(struct km_engine *e, const struct km_output *o)
 {
 	uint64_t realtime = km_engine_realtime_ns(e, o->t_ns);
@@ -153,6 +165,7 @@ int km_engine_output(struct km_engine *e, const struct km_output *o)
 		look_closer(e, o);
 		return 0;
 	case KM_OUT_EVENT:
+		return on_event(e, o);
 	case KM_OUT_KIND_MAX:
 		break;
 	}

@@ -180,6 +180,12 @@ int km_history_evidence(struct km_history *h, uint64_t incident_id, uint64_t t_n
 	return km_db_write(h, KM_ST_EVIDENCE, "iiis", t_ns + offset_ns, t_ns, incident_id, text);
 }
 
+int km_history_down(struct km_history *h, const char *service, uint64_t from_ns,
+                    uint64_t realtime_ns)
+{
+	return km_db_write(h, KM_ST_DOWN, "iis", realtime_ns, from_ns, service);
+}
+
 int km_history_audit(struct km_history *h, const char *what, uint32_t uid, uint32_t tgid,
                      uint64_t realtime_ns)
 {
@@ -264,8 +270,9 @@ static void trim_table(struct km_history *h, const char *table, uint64_t max, ui
 /* Never much more work than what was written since: retention follows writing, in small steps. */
 static void trim(struct km_history *h, uint64_t realtime_ns, uint64_t keep_days)
 {
-	static const char *const tables[] = { "chunk",   "decision", "incident", "outcome",
-		                              "verdict", "forecast", "evidence", "audit" };
+	static const char *const tables[] = { "chunk",    "decision", "incident",
+		                              "outcome",  "verdict",  "forecast",
+		                              "evidence", "audit",    "down" };
 	uint64_t max = 64 + 2 * h->rows_since_trim;
 	uint64_t keep_ns = keep_days * 86400 * KM_NS_PER_S;
 	uint64_t before_ns = realtime_ns > keep_ns ? realtime_ns - keep_ns : 0;

@@ -36,6 +36,9 @@ int km_history_verdict(struct km_history *h, const struct km_verdict *v, const c
                        uint64_t realtime_ns);
 int km_history_forecast(struct km_history *h, const struct km_forecast *f, const char *service,
                         uint64_t realtime_ns);
+/* A service was down between these two moments, and nobody had asked for it. */
+int km_history_down(struct km_history *h, const char *service, uint64_t from_ns,
+                    uint64_t realtime_ns);
 /* A denied request on the control socket, or another thing worth keeping for an audit. At most
  * KM_HISTORY_AUDITS a pass, so that a flood of denials cannot fill the disk; the rest counts as
  * lost. */
@@ -74,6 +77,10 @@ int km_history_samples(struct km_history *h, uint64_t service_id, enum km_resour
 /* Of each rule, or of RULE: how often it said what, what verification said of its acts, when it
  * last spoke, and the mean times from the incident's begin to its act and on to "helped". */
 int km_history_rules(struct km_history *h, const char *rule, struct km_json_writer *w);
+/* Failures that each rule, or RULE, spoke about, by service: how many, how many it acted on, mean
+ * times to its first decision, and of being down, with an act of it and without; null where there
+ * were too few. */
+int km_history_failures(struct km_history *h, const char *rule, struct km_json_writer *w);
 /* By which guards RULE was refused, and how often: [{guard, count}, ...], most often first. */
 int km_history_refusals(struct km_history *h, const char *rule, struct km_json_writer *w);
 int km_history_audits(struct km_history *h, uint64_t limit, struct km_json_writer *w);

@@ -49,6 +49,8 @@ static const char schema[] =
 	"CREATE INDEX IF NOT EXISTS evidence_incident ON evidence(incident_id);"
 	"CREATE TABLE IF NOT EXISTS audit(n INTEGER PRIMARY KEY, realtime_ns INTEGER NOT NULL,"
 	" what TEXT NOT NULL, uid INTEGER NOT NULL, tgid INTEGER NOT NULL);"
+	"CREATE TABLE IF NOT EXISTS down(n INTEGER PRIMARY KEY, realtime_ns INTEGER NOT NULL,"
+	" from_ns INTEGER NOT NULL, service TEXT NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS service(id INTEGER PRIMARY KEY, name TEXT NOT NULL);"
 	"CREATE TABLE IF NOT EXISTS chunk(n INTEGER PRIMARY KEY, realtime_ns INTEGER NOT NULL,"
 	" start_ms INTEGER NOT NULL, service_id INTEGER NOT NULL, resource INTEGER NOT NULL,"
@@ -78,6 +80,7 @@ static const char *const sql[KM_ST_MAX] = {
 	[KM_ST_EVIDENCE] =
 		"INSERT INTO evidence(realtime_ns, t_ns, incident_id, text) VALUES(?,?,?,?)",
 	[KM_ST_AUDIT] = "INSERT INTO audit(realtime_ns, what, uid, tgid) VALUES(?,?,?,?)",
+	[KM_ST_DOWN] = "INSERT INTO down(realtime_ns, from_ns, service) VALUES(?,?,?)",
 	[KM_ST_SERVICE] = "INSERT OR REPLACE INTO service(id, name) VALUES(?,?)",
 	[KM_ST_CHUNK] = "INSERT INTO chunk(realtime_ns, start_ms, service_id, resource,"
 			" start_level, max, count, data) VALUES(?,?,?,?,?,?,?,?)",

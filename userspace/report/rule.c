@@ -256,19 +256,19 @@ static int show(struct km_request *rq)
 	return 0;
 }
 
-/* What withheld repairs would have been compared with is not there: no rule withholds any. */
 static int stats(struct km_request *rq)
 {
 	const char *name = rq->args.name[0] ? rq->args.name : NULL;
 
 	km_jw_key(rq->w, "rules");
 	km_history_rules(rq->view->history, name, rq->w);
+	km_jw_key(rq->w, "failures");
+	km_history_failures(rq->view->history, name, rq->w);
 	km_jw_key(rq->w, "refused_by");
 	if (name)
 		km_history_refusals(rq->view->history, name, rq->w);
 	else
 		km_jw_null(rq->w);
-	km_jw_kstring(rq->w, "lift", "not measured: no repair was withheld to compare with");
 	return 0;
 }
 

@@ -200,3 +200,46 @@ void km_host_services_clear(struct km_host_services *h)
 	free(h->name);
 	*h = (struct km_host_services){ 0 };
 }
+
+/* "rotate" of a list of files needs that list, and leave to do it. */
+static const char *unknown_object(const struct km_step *s, const struct km_policy *policy)
+{
+	const struct km_files *files;
+
+	switch (s->verb) {
+	case KM_RUN:
+		return km_policy_program(policy, s->args.object) ? NULL : "no such command";
+	case KM_ROTATE:
+	case KM_TRUNCATE:
+	case KM_FREE_SPACE:
+		files = km_policy_files(policy, s->args.object);
+		if (!files)
+			return "no such files";
+		return files->may[s->verb] ? NULL : "files that this must not be done to";
+	default:
+		return NULL;
+	}
+}
+
+void km_lookout_policy(const struct km_rule *r, const char *file, const struct km_policy *policy,
+                       km_lookout_ear ear, void *userdata)
+{
+	const struct telling t = { ear, userdata, file };
+	char what[256];
+
+	for (unsigned int i = 0; i < r->steps; i++) {
+		const struct km_step *s = &r->plan[i];
+		const char *object = unknown_object(s, policy);
+
+		if (object) {
+			snprintf(what, sizeof(what), "the policy has %s: \"%.64s\"", object,
+			         s->args.object);
+			tell(&t, s->line, "name it in the policy, or another one here", what);
+		}
+		if (r->guard.mode < KM_APPROVE || s->verb == KM_NOTIFY || policy->verbs[s->verb])
+			continue;
+		snprintf(what, sizeof(what), "this rule may act, and the policy forbids \"%s\"",
+		         km_verb_names[s->verb]);
+		tell(&t, s->line, "add the verb to the policy, or lower the rule's mode", what);
+	}
+}

@@ -21,6 +21,10 @@ void km_host_services_clear(struct km_host_services *h);
 /* A rule that never gets its turn because another of RULES[COUNT] always acts first. */
 void km_lookout_shadowed(struct km_rule *const *rules, size_t count, km_lookout_ear ear,
                          void *userdata);
+/* Steps that POLICY does not know or does not let it take: files and commands that it does not
+ * name, and verbs that a rule that may act has and the policy has not. */
+void km_lookout_policy(const struct km_rule *r, const char *file, const struct km_policy *policy,
+                       km_lookout_ear ear, void *userdata);
 /* Expired at NOW_S; may act, or calls itself stable, and has no test beside its FILE; covers none
  * or all of HOST's services (NULL: not asked). */
 void km_lookout_rule(const struct km_rule *r, const char *file, uint64_t now_s,

@@ -38,6 +38,91 @@ static const char *rules_of(struct place *p, const char *rule)
 	return km_buf_text(p->out);
 }
 
+/* COUNT decisions with this answer from ID on, of which HELPED were followed by "helped". */
+static void judged(struct place *p, const char *answer, int id, int count, int helped)
+{
+	char sql[1024];
+
+	snprintf(sql, sizeof(sql),
+	         "WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM c WHERE i<%d-1)"
+	         " INSERT INTO decision(realtime_ns,t_ns,id,incident_id,service,rule,answer,verb,"
+	         "reason,text) SELECT 1,1,%d+i,0,'web','lift','%s','restart','','{}' FROM c;"
+	         "WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i+1 FROM c WHERE i<%d-1)"
+	         " INSERT INTO verdict(realtime_ns,t_ns,decision_id,incident_id,kind,reason,text)"
+	         " SELECT 2,2,%d+i,0,CASE WHEN i<%d THEN 'helped' ELSE 'did_not_help' END,'','{}'"
+	         " FROM c",
+	         count, id, answer, count, id, helped);
+	assert_int_equal(sqlite3_exec(p->h->db, sql, NULL, NULL, NULL), SQLITE_OK);
+}
+
+/* The example of Newcombe (1998): 56 of 70 against 48 of 80. */
+static void lift_is_against_what_was_left_alone(void **state)
+{
+	struct place *p = *state;
+	const char *s;
+
+	judged(p, "act", 1000, 70, 56);
+	s = rules_of(p, "lift");
+	assert_non_null(strstr(s, "\"alone_share\":null,\"lift\":null"));
+	judged(p, "shadow", 2000, 4, 2);
+	assert_non_null(strstr(rules_of(p, "lift"), "\"lift\":null"));
+	judged(p, "shadow", 3000, 76, 46);
+	s = rules_of(p, "lift");
+	assert_non_null(strstr(s, "\"helped\":56,\"did_not_help\":14,"));
+	assert_non_null(strstr(s, "\"alone_share\":{\"share\":0.6,"));
+	assert_non_null(strstr(s, "\"low\":0.0524"));
+	assert_non_null(strstr(s, "\"high\":0.333"));
+}
+
+static void decided_at(struct place *p, uint64_t realtime_ns, const char *rule,
+                       enum km_answer answer)
+{
+	struct km_decision d = { .answer = answer, .verb = KM_START, .t_ns = 1 };
+
+	km_copy(d.service, sizeof(d.service), "web");
+	km_copy(d.rule, sizeof(d.rule), rule);
+	assert_int_equal(km_history_decision(p->h, &d, "{}", realtime_ns), 0);
+}
+
+static const char *failures_of(struct place *p, const char *rule)
+{
+	struct km_json_writer w;
+
+	km_buf_reset(p->out);
+	km_jw_init(&w, p->out, false);
+	assert_int_equal(km_history_failures(p->h, rule, &w), 0);
+	return km_buf_text(p->out);
+}
+
+/* Down for 10 s where it acted after one, for 60 s where it only said so after two. */
+static void downtime_is_told_with_and_without_an_act(void **state)
+{
+	struct place *p = *state;
+	uint64_t t = WALL_NS;
+
+	assert_string_equal(failures_of(p, NULL), "[]");
+	for (int i = 0; i < 6; i++, t += 1000 * KM_NS_PER_S) {
+		bool acts = i % 2;
+
+		/* before the failure, and after it: of something else */
+		decided_at(p, t - KM_NS_PER_S, "r", KM_ANSWER_SUGGEST);
+		decided_at(p, t + (acts ? 1 : 2) * KM_NS_PER_S, "r",
+		           acts ? KM_ANSWER_ACT : KM_ANSWER_SUGGEST);
+		decided_at(p, t + 500 * KM_NS_PER_S, "r", KM_ANSWER_ACT);
+		km_history_down(p->h, "web", t, t + (acts ? 10 : 60) * KM_NS_PER_S);
+		if (i == 4)
+			assert_non_null(
+				strstr(failures_of(p, "r"),
+			               "\"failures\":5,\"acted\":2,\"to_detect_ns\":1600000000,"
+			               "\"down_acted_ns\":null,\"down_left_ns\":60000000000"));
+	}
+	assert_string_equal(failures_of(p, NULL),
+	                    "[{\"rule\":\"r\",\"service\":\"web\",\"failures\":6,\"acted\":3,"
+	                    "\"to_detect_ns\":1500000000,\"down_acted_ns\":10000000000,"
+	                    "\"down_left_ns\":60000000000}]");
+	assert_string_equal(failures_of(p, "s"), "[]");
+}
+
 static void what_became_of_a_rule_is_counted(void **state)
 {
 	struct place *p = *state;
@@ -284,6 +369,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(what_was_decided_done_and_learnt_is_there_after_a_restart),
 		T(what_became_of_a_rule_is_counted),
+		T(lift_is_against_what_was_left_alone),
+		T(downtime_is_told_with_and_without_an_act),
 		T(an_incident_is_told_in_the_order_in_which_it_happened),
 		T(an_unknown_incident_is_said_and_writes_nothing),
 		T(a_second_decision_counts_in_its_incident),

@@ -164,6 +164,63 @@ static void a_scope_is_held_against_the_host(void **state)
 	          &none, NULL);
 }
 
+static const char policy_text[] =
+	"{\"version\":1,\"verbs\":[\"notify\",\"rotate\",\"truncate\",\"run\"],"
+	"\"services\":[\"web\"],\"files\":[{\"name\":\"logs\",\"root\":\"/var/log/web\","
+	"\"patterns\":[\"*.log\"],\"may\":[\"rotate\"]}],"
+	"\"commands\":[{\"name\":\"drop\",\"argv\":[\"/bin/true\"]}]}";
+
+/* What is said of a rule with this plan, in this mode. */
+static struct heard held_against_the_policy(const char *plan, const char *mode)
+{
+	struct km_policy *policy = NULL;
+	struct heard h = { 0 };
+	struct km_error err;
+	struct km_rule *r;
+	char more[512];
+
+	if (km_policy_compile(policy_text, strlen(policy_text), "p", &err, &policy) < 0)
+		fail_msg("line %u: %s", err.line, err.what);
+	snprintf(more, sizeof(more),
+	         "\"maturity\":\"experimental\",\"plan\":[%s],\"guard\":{\"mode\":\"%s\"}", plan,
+	         mode);
+	r = rule("a", WEB, ABOVE("50%", ""), more);
+	km_lookout_policy(r, "x/a.json", policy, hear, &h);
+	km_rule_free(r);
+	km_policy_free(policy);
+	return h;
+}
+
+static void a_step_names_what_the_policy_has(void **state)
+{
+	struct heard h;
+
+	(void)state;
+	h = held_against_the_policy("{\"do\":\"rotate\",\"files\":\"logs\"},"
+	                            "{\"do\":\"run\",\"command\":\"drop\"}",
+	                            "auto");
+	assert_int_equal(h.count, 0);
+	h = held_against_the_policy("{\"do\":\"rotate\",\"files\":\"lgos\"}", "suggest");
+	assert_int_equal(h.count, 1);
+	assert_string_equal(h.what, "the policy has no such files: \"lgos\"");
+	h = held_against_the_policy("{\"do\":\"run\",\"command\":\"rm\"}", "suggest");
+	assert_string_equal(h.what, "the policy has no such command: \"rm\"");
+	h = held_against_the_policy("{\"do\":\"truncate\",\"files\":\"logs\"}", "suggest");
+	assert_string_equal(h.what, "the policy has files that this must not be done to: \"logs\"");
+}
+
+static void a_rule_that_may_act_has_verbs_that_the_policy_has(void **state)
+{
+	struct heard h;
+
+	(void)state;
+	h = held_against_the_policy("{\"do\":\"restart\"}", "suggest");
+	assert_int_equal(h.count, 0);
+	h = held_against_the_policy("{\"do\":\"notify\"},{\"do\":\"restart\"}", "approve");
+	assert_int_equal(h.count, 1);
+	assert_string_equal(h.what, "this rule may act, and the policy forbids \"restart\"");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +229,8 @@ int main(void)
 		cmocka_unit_test(an_expired_rule_is_told_from_its_day_on),
 		cmocka_unit_test(who_may_act_or_is_stable_needs_a_test),
 		cmocka_unit_test(a_scope_is_held_against_the_host),
+		cmocka_unit_test(a_step_names_what_the_policy_has),
+		cmocka_unit_test(a_rule_that_may_act_has_verbs_that_the_policy_has),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

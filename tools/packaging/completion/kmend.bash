@@ -25,7 +25,7 @@ _kmend_options() {
 	'rule explain') echo "--service --policy" ;;
 	'rule promote') echo "--why --trace --rules" ;;
 	'rule demote') echo "--why --rules" ;;
-	'rule check') echo "--host" ;;
+	'rule check') echo "--host --policy" ;;
 	'rule backtest') echo "--trace --since --state --policy --as-written --decisions" ;;
 	'rule diff') echo "--trace --since --state --policy --as-written" ;;
 	'service show') echo "--samples" ;;

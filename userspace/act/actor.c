@@ -139,6 +139,7 @@ void km_act_finish(struct km_act *act, enum km_outcome_state state, int error, c
 	int e;
 
 	if (act->child && act->child->act == act) {
+		km_spawn_drop(&act->child->next);
 		r->tgid = act->child->tgid;
 		r->start_ns = act->child->start_ns;
 		r->cgroup_id = act->child->cgroup_id;

@@ -8,8 +8,6 @@
 /* Until a new process is looked at: on the CPU that it starts on, and on the disk, the records of
  * its start would be in its way (0.5 ms before its main()). */
 #define EXEC_NS (3 * KM_NS_PER_MS)
-/* For what is exiting to be gone, when its successor is ready: no longer than a sync may take. */
-#define GONE_MS 5
 
 struct km_child *km_command_child(struct km_actor *a, const char *service)
 {
@@ -77,9 +75,7 @@ static int forget(struct km_child *c)
 /* The process before, if any, has given back what it had, its ports too. */
 static bool is_gone(struct km_child *c)
 {
-	struct pollfd p = { .fd = c->pidfd, .events = POLLIN };
-
-	if (c->tgid && poll(&p, 1, GONE_MS) > 0) {
+	if (c->tgid && poll(&(struct pollfd){ .fd = c->pidfd, .events = POLLIN }, 1, 0) > 0) {
 		say_child(c, forget(c));
 		c->tgid = 0;
 	}
@@ -87,34 +83,35 @@ static bool is_gone(struct km_child *c)
 }
 
 /* The child gets ready while the disk is at work on the intent and the process before is exiting,
- * and does nothing until both are through. False: that one stays, or others; nothing was done. */
-static bool start(struct km_act *act)
+ * and does nothing until both are through. */
+static void start(struct km_act *act)
 {
 	struct km_child *c = act->child;
-	struct km_spawned child;
-	bool intended, before = c->tgid;
-	int r;
+	int r = 0;
 
 	c->spawn.intent_id = act->rec.intent_id;
-	r = km_spawn(&c->spawn, &child);
-	intended = act->intended || km_act_intend_end(act) == 0;
-	if (r == 0 &&
-	    (!intended || !is_gone(c) || (before && km_cgroup_count(c->spawn.cgroup_dir) > 1))) {
-		km_spawn_drop(&child);
-		return !intended;
-	}
-	if (r < 0 && intended)
+	if (!c->next.tgid)
+		r = km_spawn(&c->spawn, &c->next);
+	if (!act->intended && km_act_intend_end(act) < 0)
+		return;
+	if (r < 0) {
 		km_act_finish(act, KM_OUT_FAILED, r, "not started: no new process");
-	if (r < 0)
-		return true;
-	km_spawn_go(&child);
+		return;
+	}
+	if (!is_gone(c))
+		return; /* its pidfd leads back to here */
+	if (km_cgroup_count(c->spawn.cgroup_dir) > 1) {
+		km_command_advance(act);
+		return;
+	}
+	km_spawn_go(&c->next);
 	act->phase = KM_ACT_EXEC;
 	act->look_ns = km_now_ns() + EXEC_NS;
-	km_command_watch(c, child.tgid, 0, child.pidfd);
+	km_command_watch(c, c->next.tgid, 0, c->next.pidfd);
 	km_act_wait(act, -1, 0, NULL);
-	act->fd = child.exec_fd;
+	act->fd = c->next.exec_fd;
+	c->next.tgid = 0;
 	km_actor_rearm(c->actor);
-	return true;
 }
 
 /* The child reached its execve(), or said why not. */
@@ -204,8 +201,8 @@ static void kill_rest(struct km_act *act)
 	if (c->tgid && km_now_ns() < act->look_ns)
 		return;
 	act->look_ns = km_now_ns() + KM_KILL_PERIOD_NS;
-	if (c->tgid)
-		km_pidfd_kill(c->pidfd, SIGKILL);
+	km_spawn_drop(&c->next);
+	km_pidfd_kill(c->pidfd, SIGKILL); /* -1: there is none */
 	km_cgroup_kill(c->spawn.cgroup_dir);
 }
 
@@ -213,6 +210,7 @@ void km_command_advance(struct km_act *act)
 {
 	struct km_child *c = act->child;
 	bool overdue = km_now_ns() >= act->deadline_ns;
+	int n = km_cgroup_count(c->spawn.cgroup_dir);
 
 	if (act->phase == KM_ACT_EXEC) {
 		if (!overdue) {
@@ -228,7 +226,7 @@ void km_command_advance(struct km_act *act)
 	}
 	if (act->fd < 0)
 		watch_cgroup(act);
-	if (c->tgid || km_cgroup_count(c->spawn.cgroup_dir) != 0) {
+	if (c->tgid || n < 0 || n > (c->next.tgid ? 1 : 0)) {
 		kill_rest(act);
 		if (overdue)
 			km_act_finish(act, KM_OUT_FAILED, -ETIMEDOUT, "did not end in time");
@@ -260,10 +258,14 @@ void km_command_begin(struct km_act *act)
 	act->rec.cgroup_id = c->cgroup_id;
 	if (km_act_intend_begin(act) < 0)
 		return;
+	act->phase = KM_ACT_GONE;
+	act->look_ns = km_now_ns() + (act->rec.verb == KM_KILL ? 0 : c->def->stop_timeout_ns);
 	if (act->rec.verb != KM_STOP && act->rec.verb != KM_KILL && c->prepared &&
-	    km_spawn_is_over(c->spawn.cgroup_dir, c->spawn.by_fork ? 0 : c->tgid) && start(act))
+	    !(c->tgid && c->spawn.by_fork) && km_spawn_is_over(c->spawn.cgroup_dir, c->tgid)) {
+		start(act);
 		return;
-	if (!act->intended && km_act_intend_end(act) < 0)
+	}
+	if (km_act_intend_end(act) < 0)
 		return;
 	r = c->prepared ? 0 : km_command_prepare(c);
 	if (r < 0) {
@@ -271,8 +273,6 @@ void km_command_begin(struct km_act *act)
 		              "its user, limits or cgroup cannot be prepared");
 		return;
 	}
-	act->phase = KM_ACT_GONE;
-	act->look_ns = km_now_ns() + (act->rec.verb == KM_KILL ? 0 : c->def->stop_timeout_ns);
 	if (act->rec.verb == KM_START && c->tgid) {
 		/* The kernel tells of an exit before it has given the ports back. */
 		km_identity_read(c->tgid, &id);
@@ -291,6 +291,7 @@ void km_command_free(struct km_child *c)
 	if (c->pidfd >= 0)
 		km_loop_remove(c->actor->o.loop, c->pidfd);
 	km_close(&c->pidfd);
+	km_spawn_drop(&c->next);
 	km_spawn_close(&c->spawn);
 }
 

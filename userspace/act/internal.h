@@ -40,7 +40,8 @@
 struct km_child {
 	struct km_actor *actor;
 	const struct km_service_def *def;
-	struct km_spawn spawn; /* prepared at start: nothing slow between request and execve() */
+	struct km_spawn spawn;  /* prepared at start: nothing slow between request and execve() */
+	struct km_spawned next; /* waits for the intent, and for the end of the one before */
 	uint64_t cgroup_id;
 	struct km_act *act; /* at work on it, or NULL */
 	int pidfd;

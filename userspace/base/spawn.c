@@ -254,9 +254,12 @@ void km_spawn_go(const struct km_spawned *child)
 
 void km_spawn_drop(struct km_spawned *child)
 {
+	if (!child->tgid)
+		return;
 	km_close(&child->exec_fd);
 	waitid(P_PIDFD, (id_t)child->pidfd, &(siginfo_t){ 0 }, WEXITED);
 	km_close(&child->pidfd);
+	child->tgid = 0;
 }
 
 int km_spawn_reap(int pidfd)
@@ -312,8 +315,8 @@ bool km_spawn_is_over(int dir, uint32_t tgid)
 	struct km_identity id;
 	int n = km_cgroup_pids(dir, pids);
 
-	return n == 0 ||
-	       (n == 1 && pids[0] == tgid && km_identity_read(tgid, &id) == 0 && id.dying);
+	return (n == 0 || (n == 1 && pids[0] == tgid)) &&
+	       (!tgid || (km_identity_read(tgid, &id) == 0 && id.dying));
 }
 
 bool km_spawn_same_main(const struct km_spawn_main *was, const struct km_spawn_main *is)

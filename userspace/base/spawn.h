@@ -65,7 +65,7 @@ int km_spawn_prepare(struct km_spawn *s, const struct km_spawn_roots *roots);
 int km_spawn(const struct km_spawn *s, struct km_spawned *ret);
 /* Returns at once: what came of it says exec_fd, or pidfd. */
 void km_spawn_go(const struct km_spawned *child);
-/* Instead of it: the child is gone at return, both descriptors closed. */
+/* Instead of it: the child is gone at return (tgid 0: it was), both descriptors closed. */
 void km_spawn_drop(struct km_spawned *child);
 /* The wait status of a child that ended, or -1 where it is not ours. */
 int km_spawn_reap(int pidfd);
@@ -73,7 +73,7 @@ int km_spawn_reap(int pidfd);
  * and left alone would go on when its caller, who died, has been said to have done nothing. A
  * negative errno: somebody in there could not be looked at. */
 int km_spawn_kill_half_made(int dir);
-/* Nobody is left in DIR, but perhaps TGID (0: nobody), which is exiting. */
+/* Nobody is left in DIR, but perhaps TGID, and that (0: nobody) is exiting. */
 bool km_spawn_is_over(int dir, uint32_t tgid);
 /* The main process in DIR: the one that was (TGID, START_NS; 0: whenever it began) if it is still
  * there, else the oldest of what is. */

@@ -30,6 +30,9 @@ CFLAGS  := -std=gnu11 $(OPT) -g -ffp-contract=off -fno-strict-aliasing -fstack-p
 LDFLAGS := -pie -Wl,-z,relro,-z,now,--as-needed $(if $(SAN),-fsanitize=$(SAN)) $(LDFLAGS_EXTRA)
 LDLIBS   = $(shell pkg-config --libs $(LIBS)) -lm
 
+BPF_CC    = $(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Werror \
+	   -Ivmlinux/$(ARCH) -Ibpf -c
+BPF_DEPS := bpf/event.h $(wildcard bpf/lib/*.h vmlinux/*/vmlinux.h)
 BPF_SRC  := $(wildcard bpf/*.bpf.c)
 SKELS    := $(BPF_SRC:bpf/%.bpf.c=$(O)/bpf/%.skel.h)
 LIB_SRC  := $(filter-out userspace/daemon/main.c,\
@@ -78,14 +81,13 @@ $(O)/%.o: %.c | $(SKELS)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(O)/bpf/%.bpf.o: bpf/%.bpf.c bpf/event.h $(wildcard bpf/lib/*.h vmlinux/*/vmlinux.h)
+$(O)/%.bpf.o: %.bpf.c $(BPF_DEPS)
 	$(call say,BPF,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) -g -O2 -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Werror \
-		-Ivmlinux/$(ARCH) -Ibpf -c -o $@ $<
+	$(Q)$(BPF_CC) -o $@ $<
 
-$(O)/bpf/%.skel.h: $(O)/bpf/%.bpf.o
-	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+$(O)/%.skel.h: $(O)/%.bpf.o
+	$(Q)$(BPFTOOL) gen skeleton $< name $(*F)_bpf > $@
 
 $(O)/tests/%.o: CFLAGS += -Itests
 $(O)/tests/%: $(O)/tests/%.o $(O)/libkmend.a

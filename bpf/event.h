@@ -266,12 +266,17 @@ enum kmend_ring {
 };
 
 /* Powers of two, multiples of a page of up to 64 KiB. 256 KiB hold 3,600 exits, which is more than
- * a service of 2,000 processes leaves behind when it is killed at once; 512 KiB hold what a fork
- * storm on two CPUs makes in 100 ms or more. */
-#define KMEND_MUST_BYTES (256 * 1024)
-#define KMEND_BULK_BYTES (512 * 1024)
-#define KMEND_WATCH_MAX  4096 /* watched cgroups: twice the services one daemon follows */
-#define KMEND_SELF_MAX   3    /* engine, actor, front */
+ * a service of 2,000 processes leaves behind when it is killed at once. Bulk records go into a ring
+ * of the CPU that they come from: two CPUs that write into one hinder each other. 512 KiB, shared
+ * out among up to four CPUs, hold what a fork storm on two makes in 100 ms or more; where there are
+ * more CPUs, each has the least that holds its own for 50 ms. Beyond so many rings CPUs share
+ * them. */
+#define KMEND_MUST_BYTES     (256 * 1024)
+#define KMEND_BULK_BYTES     (512 * 1024)
+#define KMEND_BULK_BYTES_MIN (128 * 1024)
+#define KMEND_BULK_RINGS_MAX 64
+#define KMEND_WATCH_MAX      4096 /* watched cgroups: twice the services one daemon follows */
+#define KMEND_SELF_MAX       3    /* engine, actor, front */
 
 /* Index into the table of counts, which user space maps: [cpu][ring][type]. */
 #define KMEND_COUNTS_PER_CPU (KMEND_RING_MAX * KMEND_TYPE_MAX)
@@ -283,9 +288,10 @@ struct kmend_setup {
 	__u32 page_shift;
 	__u32 cpus;       /* possible ones: rows of the table of counts */
 	__u32 must_bytes; /* sizes of the rings as made (a test makes them small) */
-	__u32 bulk_bytes;
+	__u32 bulk_bytes; /* of each */
+	__u32 bulk_rings; /* a power of two */
 };
-_Static_assert(sizeof(struct kmend_setup) == 24, "kmend_setup is shared with the loader");
+_Static_assert(sizeof(struct kmend_setup) == 28, "kmend_setup is shared with the loader");
 
 /* What is only counted, since the start of the programs. A key that is not used for long makes room
  * for others (LRU), so a count may begin anew. */

@@ -40,7 +40,7 @@ static __always_inline void emit(const struct victim *v)
 	e->start_ns = v->start_ns;
 	e->anon_bytes = v->anon_bytes;
 	__builtin_memcpy(e->comm, v->comm, sizeof(e->comm));
-	emit_end(KMEND_MUST, e, sizeof(*e));
+	emit_end(KMEND_MUST, e);
 }
 
 /* Also of processes that the daemon's namespace does not see (tgid 0): that there was an OOM kill

@@ -152,9 +152,9 @@ static __always_inline void tell_state(const struct sock *sk, int from, int to, 
 	e->in_a_row = in_a_row;
 	add_addresses(e, sk);
 	if (in_a_row >= ROW_SETTLED)
-		emit_end(ring, e, sizeof(*e));
+		emit_end(ring, e);
 	else
-		emit_end_quietly(ring, e, sizeof(*e));
+		emit_end_quietly(ring, e);
 }
 
 SEC("tp_btf/inet_sock_set_state")

@@ -42,6 +42,6 @@ int km_canary(void *ctx)
 
 	e = emit_begin(KMEND_MUST, KMEND_CANARY, sizeof(*e), 0);
 	if (e)
-		emit_end(KMEND_MUST, e, sizeof(*e));
+		emit_end(KMEND_MUST, e);
 	return 0;
 }

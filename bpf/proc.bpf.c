@@ -28,7 +28,7 @@ int BPF_PROG(km_fork, struct task_struct *parent, struct task_struct *child)
 	e->ppid = task_tgid(child->real_parent);
 	e->start_ns = task_start_ns(child);
 	task_comm(child, e->comm);
-	emit_end_quietly(ring, e, sizeof(*e));
+	emit_end_quietly(ring, e);
 	return 0;
 }
 
@@ -102,7 +102,7 @@ int BPF_PROG(km_exec, struct task_struct *t, int old_pid, struct linux_binprm *b
 	e->image = image_of(BPF_CORE_READ(bprm, file, f_inode));
 	task_comm(t, e->comm);
 	read_path(e->path, bprm->filename);
-	emit_end_quietly(ring, e, sizeof(*e));
+	emit_end_quietly(ring, e);
 	return 0;
 }
 
@@ -168,7 +168,7 @@ int BPF_PROG(km_exit, struct task_struct *t)
 	e->start_ns = task_start_ns(t);
 	e->exit_code = exit_code(t);
 	task_comm(t->group_leader, e->comm);
-	emit_end(ring, e, sizeof(*e));
+	emit_end(ring, e);
 	return 0;
 }
 
@@ -225,7 +225,7 @@ int BPF_PROG(km_signal, int sig, struct kernel_siginfo *info, struct task_struct
 	e->result = result;
 	task_comm(t->group_leader, e->comm);
 	add_sender(e);
-	emit_end(ring, e, sizeof(*e));
+	emit_end(ring, e);
 	return 0;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* From a program into one of the two rings, counted exactly: every record offered is seen, every
+/* From a program into the must ring or this CPU's bulk ring, counted exactly: every record offered is seen, every
  * one refused is lost, the rest was delivered. All objects share these maps; the loader makes them
  * once. */
 #ifndef KMEND_EMIT_BPF_H
@@ -12,9 +12,17 @@ struct {
 	__uint(max_entries, KMEND_MUST_BYTES);
 } kmend_must SEC(".maps");
 
-struct {
+struct kmend_bulk_ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, KMEND_BULK_BYTES);
+	__uint(max_entries, KMEND_BULK_BYTES_MIN);
+};
+
+/* By CPU, as many as the loader made. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, KMEND_BULK_RINGS_MAX);
+	__type(key, __u32);
+	__array(values, struct kmend_bulk_ring);
 } kmend_bulk SEC(".maps");
 
 /* One row a CPU, [ring][type] in it, and one more that user space writes. Mapped by user space, so
@@ -65,26 +73,40 @@ static __always_inline bool is_self(__u32 tgid)
 	return false;
 }
 
-static __always_inline struct kmend_count *count_of(__u32 ring, __u32 type)
+static __always_inline struct kmend_count *count_of(__u32 cpu, __u32 ring, __u32 type)
 {
-	__u32 key =
-		bpf_get_smp_processor_id() * KMEND_COUNTS_PER_CPU + ring * KMEND_TYPE_MAX + type;
+	__u32 key = cpu * KMEND_COUNTS_PER_CPU + ring * KMEND_TYPE_MAX + type;
 
 	return bpf_map_lookup_elem(&kmend_counts, &key);
+}
+
+static __always_inline void *bulk_ring(__u32 cpu)
+{
+	__u32 key = cpu & (kmend_setup.bulk_rings - 1);
+
+	return bpf_map_lookup_elem(&kmend_bulk, &key);
+}
+
+static __always_inline void *reserve(__u32 cpu, __u32 ring, __u16 size)
+{
+	void *bulk;
+
+	if (ring == KMEND_MUST)
+		return bpf_ringbuf_reserve(&kmend_must, size, 0);
+	bulk = bulk_ring(cpu);
+	return bulk ? bpf_ringbuf_reserve(bulk, size, 0) : 0;
 }
 
 /* A zeroed record with its header filled in, or NULL: counted as lost. */
 static __always_inline void *emit_begin(__u32 ring, __u16 type, __u16 size, __u64 cgroup_id)
 {
-	struct kmend_count *count = count_of(ring, type);
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct kmend_count *count = count_of(cpu, ring, type);
 	struct kmend_hdr *h;
 
 	if (count)
 		__sync_fetch_and_add(&count->seen, 1);
-	if (ring == KMEND_MUST)
-		h = bpf_ringbuf_reserve(&kmend_must, size, 0);
-	else
-		h = bpf_ringbuf_reserve(&kmend_bulk, size, 0);
+	h = reserve(cpu, ring, size);
 	if (!h) {
 		if (count)
 			__sync_fetch_and_add(&count->lost, 1);
@@ -93,27 +115,30 @@ static __always_inline void *emit_begin(__u32 ring, __u16 type, __u16 size, __u6
 	__builtin_memset(h, 0, size);
 	h->type = type;
 	h->size = size;
-	h->cpu = bpf_get_smp_processor_id();
-	h->ktime_ns = bpf_ktime_get_boot_ns();
+	h->cpu = cpu;
+	h->ktime_ns = bpf_ktime_get_boot_ns(); /* behind the reservation: ring.c relies on it */
 	h->cgroup_id = cgroup_id;
 	return h;
 }
 
-/* The bulk ring is drained by a timer; a wake-up costs 6.6 us. Only when it is more than half full,
+/* Bulk rings are drained by a timer; a wake-up costs 6.6 us. Only when one is more than half full,
  * and then at each further eighth, the reader is called. */
-static __always_inline __u64 bulk_wakeup(__u32 size)
+static __always_inline __u64 bulk_wakeup(const struct kmend_hdr *h)
 {
-	__u64 now = bpf_ringbuf_query(&kmend_bulk, BPF_RB_AVAIL_DATA);
-	__u64 eighth = kmend_setup.bulk_bytes / 8;
+	__u64 eighth = kmend_setup.bulk_bytes / 8, now;
+	void *bulk = bulk_ring(h->cpu);
 
-	if (now < kmend_setup.bulk_bytes / 2 || now % eighth >= size + 8)
+	if (!bulk)
+		return BPF_RB_NO_WAKEUP;
+	now = bpf_ringbuf_query(bulk, BPF_RB_AVAIL_DATA);
+	if (now < kmend_setup.bulk_bytes / 2 || (now & (eighth - 1)) >= h->size + 8U)
 		return BPF_RB_NO_WAKEUP;
 	return BPF_RB_FORCE_WAKEUP;
 }
 
-static __always_inline void emit_end(__u32 ring, void *record, __u32 size)
+static __always_inline void emit_end(__u32 ring, void *record)
 {
-	bpf_ringbuf_submit(record, ring == KMEND_MUST ? BPF_RB_FORCE_WAKEUP : bulk_wakeup(size));
+	bpf_ringbuf_submit(record, ring == KMEND_MUST ? BPF_RB_FORCE_WAKEUP : bulk_wakeup(record));
 }
 
 /* What comes before the end of a watched process (fork, exec) goes the same way, so that their
@@ -127,9 +152,9 @@ static __always_inline __u32 ring_of_start(__u64 cgroup_id)
 	return KMEND_BULK;
 }
 
-static __always_inline void emit_end_quietly(__u32 ring, void *record, __u32 size)
+static __always_inline void emit_end_quietly(__u32 ring, void *record)
 {
-	bpf_ringbuf_submit(record, ring == KMEND_MUST ? BPF_RB_NO_WAKEUP : bulk_wakeup(size));
+	bpf_ringbuf_submit(record, ring == KMEND_MUST ? BPF_RB_NO_WAKEUP : bulk_wakeup(record));
 }
 
 static __always_inline __u32 ring_of_end(__u64 cgroup_id)

@@ -94,7 +94,7 @@ static __always_inline void tell(const struct kmend_peer_key *key, struct kmend_
 	e->retransmits = take_count(&u->retransmits);
 	e->latency_ns = u->latency_ns;
 	u->latency_ns = 0;
-	emit_end(KMEND_MUST, e, sizeof(*e));
+	emit_end(KMEND_MUST, e);
 }
 
 /* MEMBER of the row is counted up, and told. */

@@ -7,7 +7,9 @@ BENCH_ROUNDS   ?= 11
 BENCH_IDLE     ?= 60
 BENCH_EXITS    ?= 2000
 RESTART_ROUNDS ?= 200
-BENCHES        := $(patsubst %.c,$(O)/%,$(wildcard tests/bench/*.c))
+BENCHES        := $(patsubst %.c,$(O)/%,$(filter-out %.bpf.c,$(wildcard tests/bench/*.c)))
+
+$(O)/tests/bench/ring.o: $(O)/tests/bench/ring.skel.h
 
 bench-build:
 	$(Q)tools/packaging/deps --bench
@@ -18,6 +20,7 @@ bench-build:
 bench: bench-build
 	$(Q)tests/bench/run $(O) pairs $(BENCH_ROUNDS)
 	$(Q)tests/bench/run $(O) hooks $(BENCH_ROUNDS)
+	$(Q)tests/bench/run $(O) ring $(BENCH_ROUNDS)
 	$(Q)tests/bench/run $(O) exits $(BENCH_EXITS)
 	$(Q)tests/bench/run $(O) exits $(BENCH_EXITS) 4
 	$(Q)tests/bench/run $(O) idle $(BENCH_IDLE)

@@ -112,6 +112,32 @@ static void the_rings_of_another_build_are_drained_and_replaced(void **state)
 	assert_int_equal(exits_of(w, after), 1);
 }
 
+/* As builds of before pinned it: one bulk ring, where the map of them is now. */
+static void the_only_bulk_ring_of_an_old_build_is_drained(void **state)
+{
+	struct world *w = *state;
+	struct km_collect_opts opts = pinned(w);
+	char from[128], to[128];
+	cpu_set_t all, first;
+	uint32_t before;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(all), &all), 0);
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	world_start(w, &opts);
+	world_stop(w, false);
+	snprintf(from, sizeof(from), "%s/kmend_bulk_0", w->pins);
+	snprintf(to, sizeof(to), "%s/kmend_bulk", w->pins);
+	assert_int_equal(rename(from, to), 0);
+	assert_int_equal(sched_setaffinity(0, sizeof(first), &first), 0);
+	before = CHILD(_exit(0));
+	reap(before);
+	sched_setaffinity(0, sizeof(all), &all);
+	world_start(w, &opts);
+	assert_false(w->collect->bpf.taken_over);
+	assert_int_equal(exits_of(w, before), 1);
+}
+
 static void a_second_instance_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -143,12 +169,22 @@ static bool all_gone(int (*get_fd_by_id)(uint32_t id), const uint32_t *ids, size
 	return true;
 }
 
+static uint32_t map_id(int fd)
+{
+	struct bpf_map_info map = { 0 };
+	uint32_t len = sizeof(map);
+
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &map, &len), 0);
+	return map.id;
+}
+
 static void a_clean_end_leaves_nothing(void **state)
 {
 	struct world *w = *state;
 	struct km_collect_opts opts = pinned(w);
-	uint32_t progs[KM_PROG_MAX], links[KM_PROG_MAX], maps[KM_MAP_MAX], len;
-	size_t prog_count = 0, link_count = 0;
+	uint32_t progs[KM_PROG_MAX], links[KM_PROG_MAX], len;
+	uint32_t maps[KM_MAP_MAX + KMEND_BULK_RINGS_MAX];
+	size_t prog_count = 0, link_count = 0, map_count = 0;
 	struct dirent *e;
 	DIR *dir;
 
@@ -165,13 +201,10 @@ static void a_clean_end_leaves_nothing(void **state)
 		if (p->link_fd >= 0 && !bpf_obj_get_info_by_fd(p->link_fd, &link, &len))
 			links[link_count++] = link.id;
 	}
-	for (int i = 0; i < KM_MAP_MAX; i++) {
-		struct bpf_map_info map = { 0 };
-
-		len = sizeof(map);
-		assert_int_equal(bpf_obj_get_info_by_fd(w->collect->bpf.maps[i], &map, &len), 0);
-		maps[i] = map.id;
-	}
+	for (int i = 0; i < KM_MAP_MAX; i++)
+		maps[map_count++] = map_id(w->collect->bpf.maps[i]);
+	for (uint32_t i = 0; i < w->collect->bpf.setup.bulk_rings; i++)
+		maps[map_count++] = map_id(w->collect->bpf.bulk[i]);
 	assert_true(prog_count >= 9 && link_count >= 8);
 	world_stop(w, true);
 	dir = opendir(w->pins);
@@ -180,7 +213,7 @@ static void a_clean_end_leaves_nothing(void **state)
 	closedir(dir);
 	assert_true(all_gone(bpf_prog_get_fd_by_id, progs, prog_count));
 	assert_true(all_gone(bpf_link_get_fd_by_id, links, link_count));
-	assert_true(all_gone(bpf_map_get_fd_by_id, maps, KM_MAP_MAX));
+	assert_true(all_gone(bpf_map_get_fd_by_id, maps, map_count));
 }
 
 int main(void)
@@ -190,6 +223,8 @@ int main(void)
 		cmocka_unit_test_teardown(what_is_taken_over_goes_on_and_is_attached_once,
 		                          leave_pins),
 		cmocka_unit_test_teardown(the_rings_of_another_build_are_drained_and_replaced,
+		                          leave_pins),
+		cmocka_unit_test_teardown(the_only_bulk_ring_of_an_old_build_is_drained,
 		                          leave_pins),
 		cmocka_unit_test_teardown(a_second_instance_is_refused, leave_pins),
 		cmocka_unit_test_teardown(a_clean_end_leaves_nothing, leave_pins),

@@ -131,14 +131,16 @@ struct km_prog {
 struct km_bpf_opts {
 	const char *pin_dir; /* NULL: nothing is pinned */
 	uint32_t must_bytes; /* 0: as in event.h */
-	uint32_t bulk_bytes;
+	uint32_t bulk_bytes; /* of each ring */
 };
 
 struct km_bpf {
 	struct km_prog progs[KM_PROG_MAX];
-	int maps[KM_MAP_MAX]; /* -1: none */
-	int old_rings[2];     /* must and bulk of an earlier build: to be drained first */
-	int pin_fd;           /* directory of the pins, locked; -1: not pinned */
+	int maps[KM_MAP_MAX];           /* -1: none */
+	int bulk[KMEND_BULK_RINGS_MAX]; /* what KM_MAP_BULK holds: setup.bulk_rings of them */
+	int old_must; /* rings of an earlier build, to be drained first; -1: none */
+	int old_bulk[KMEND_BULK_RINGS_MAX];
+	int pin_fd; /* directory of the pins, locked; -1: not pinned */
 	char pin_dir[KM_PATH_MAX];
 	struct kmend_setup setup;
 	uint8_t drop_class[KMEND_DROP_REASONS]; /* enum km_drop of each reason */
@@ -189,7 +191,7 @@ void km_bpf_attach_all(struct km_bpf *b);
 void km_bpf_reason(int err, const char *log, char *out, size_t size);
 
 /* bpf_map.c */
-int km_bpf_make_maps(struct km_bpf *b, const struct km_bpf_opts *opts);
+int km_bpf_make_maps(struct km_bpf *b);
 int km_bpf_map_counts(struct km_bpf *b);
 /* Sum over CPUs. */
 struct kmend_count km_bpf_count(const struct km_bpf *b, enum kmend_ring ring, uint32_t type);
@@ -202,7 +204,7 @@ int km_bpf_find_pidns(struct km_bpf *b);
 int km_bpf_canary(const struct km_bpf *b);
 
 /* bpf_pin.c. B->build is the hash of what would be loaded. 1: everything was taken over; 0: nothing
- * usable was there (rings of another build are in B->old_rings); -EEXIST. */
+ * usable was there (rings of another build are in B->old_must and old_bulk); -EEXIST. */
 int km_pins_open(struct km_bpf *b, const char *pin_dir);
 /* Takes away all pins of ours: links end unless someone else holds them. */
 void km_pins_clear(int pin_fd);

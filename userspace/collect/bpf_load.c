@@ -177,7 +177,23 @@ void km_bpf_init(struct km_bpf *b)
 		b->progs[i].prog_fd = b->progs[i].link_fd = -1;
 	for (int i = 0; i < KM_MAP_MAX; i++)
 		b->maps[i] = -1;
-	b->old_rings[0] = b->old_rings[1] = b->pin_fd = -1;
+	for (int i = 0; i < KMEND_BULK_RINGS_MAX; i++)
+		b->bulk[i] = b->old_bulk[i] = -1;
+	b->old_must = b->pin_fd = -1;
+}
+
+/* As many bulk rings as there are CPUs in use; one that comes later shares the ring of another. */
+static void set_up_bulk(struct km_bpf *b)
+{
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+	uint32_t rings = 1;
+
+	while (rings < KMEND_BULK_RINGS_MAX && (long)rings < online)
+		rings *= 2;
+	b->setup.bulk_rings = rings;
+	b->setup.bulk_bytes = KMEND_BULK_BYTES / rings;
+	if (b->setup.bulk_bytes < KMEND_BULK_BYTES_MIN)
+		b->setup.bulk_bytes = KMEND_BULK_BYTES_MIN;
 }
 
 static void set_up(const struct km_bpf_opts *opts, struct km_bpf *b)
@@ -188,7 +204,9 @@ static void set_up(const struct km_bpf_opts *opts, struct km_bpf *b)
 	b->setup.cpus = cpus > 0 ? (uint32_t)cpus : 1;
 	b->setup.page_shift = (uint32_t)__builtin_ctzl((unsigned long)sysconf(_SC_PAGESIZE));
 	b->setup.must_bytes = opts->must_bytes ? opts->must_bytes : KMEND_MUST_BYTES;
-	b->setup.bulk_bytes = opts->bulk_bytes ? opts->bulk_bytes : KMEND_BULK_BYTES;
+	set_up_bulk(b);
+	if (opts->bulk_bytes)
+		b->setup.bulk_bytes = opts->bulk_bytes;
 	if (stat("/proc/self/ns/pid", &st) == 0)
 		b->setup.pidns_inum = (uint32_t)st.st_ino;
 }
@@ -247,7 +265,7 @@ int km_bpf_load(const struct km_bpf_opts *opts, struct km_bpf *b)
 	if (r < 0)
 		snprintf(b->reason, sizeof(b->reason), "nothing is pinned: %s", strerror(-r));
 	b->taken_over = r == 1;
-	r = b->taken_over ? 0 : km_bpf_make_maps(b, opts);
+	r = b->taken_over ? 0 : km_bpf_make_maps(b);
 	if (r == 0)
 		r = km_bpf_map_counts(b);
 	if (r == 0)
@@ -274,8 +292,11 @@ void km_bpf_close(struct km_bpf *b)
 	}
 	for (int i = 0; i < KM_MAP_MAX; i++)
 		km_close(&b->maps[i]);
-	for (int i = 0; i < 2; i++)
-		km_close(&b->old_rings[i]);
+	for (int i = 0; i < KMEND_BULK_RINGS_MAX; i++) {
+		km_close(&b->bulk[i]);
+		km_close(&b->old_bulk[i]);
+	}
+	km_close(&b->old_must);
 	if (b->counts)
 		munmap(b->counts, b->counts_size);
 	b->counts = NULL;

@@ -16,28 +16,54 @@ static uint32_t close_entries(uint32_t cpus)
 	                                                    : KMEND_CLOSE_MAX;
 }
 
-int km_bpf_make_maps(struct km_bpf *b, const struct km_bpf_opts *opts)
+/* Before the map that holds them: the first is its pattern. */
+static int make_bulk(struct km_bpf *b)
 {
-	uint32_t entries[KM_MAP_MAX] = {
-		[KM_MAP_MUST] = opts->must_bytes ? opts->must_bytes : KMEND_MUST_BYTES,
-		[KM_MAP_BULK] = opts->bulk_bytes ? opts->bulk_bytes : KMEND_BULK_BYTES,
+	for (uint32_t i = 0; i < b->setup.bulk_rings; i++) {
+		b->bulk[i] = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "kmend_bulk_ring", 0, 0,
+		                            b->setup.bulk_bytes, NULL);
+		if (b->bulk[i] < 0)
+			return b->bulk[i];
+	}
+	return 0;
+}
+
+static int put_bulk(const struct km_bpf *b)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < b->setup.bulk_rings && r == 0; i++)
+		r = bpf_map_update_elem(b->maps[KM_MAP_BULK], &i, &b->bulk[i], BPF_ANY);
+	return r;
+}
+
+int km_bpf_make_maps(struct km_bpf *b)
+{
+	const uint32_t entries[KM_MAP_MAX] = {
+		[KM_MAP_MUST] = b->setup.must_bytes,
+		[KM_MAP_BULK] = b->setup.bulk_rings,
 		[KM_MAP_COUNTS] = (b->setup.cpus + 1) * KMEND_COUNTS_PER_CPU,
 		[KM_MAP_ASKED] = close_entries(b->setup.cpus),
 		[KM_MAP_STINTS] = close_entries(b->setup.cpus),
 	};
+	int r = make_bulk(b);
 
+	if (r < 0)
+		return r;
 	for (int i = 0; i < KM_MAP_MAX; i++) {
 		const struct km_map_def *d = &km_map_defs[i];
 		struct bpf_map_create_opts o = { .sz = sizeof(o), .map_flags = d->flags };
 		int fd;
 
+		if (i == KM_MAP_BULK)
+			o.inner_map_fd = (uint32_t)b->bulk[0];
 		fd = bpf_map_create(d->type, d->name, d->key_size, d->value_size,
 		                    d->entries ? d->entries : entries[i], &o);
 		if (fd < 0)
 			return fd;
 		b->maps[i] = fd;
 	}
-	return 0;
+	return put_bulk(b);
 }
 
 int km_bpf_map_counts(struct km_bpf *b)

@@ -48,18 +48,48 @@ static bool same_build(const struct km_bpf *b)
 	       memcmp(build, b->build, sizeof(build)) == 0;
 }
 
+/* Each ring has a pin of its own: without it a descriptor would need CAP_SYS_ADMIN. */
+static void bulk_name(uint32_t i, char name[32])
+{
+	snprintf(name, 32, "%s_%u", km_map_defs[KM_MAP_BULK].name, i);
+}
+
+static bool take_bulk(const struct km_bpf *b, uint32_t count, int fds[KMEND_BULK_RINGS_MAX])
+{
+	bool all = true;
+	char name[32];
+
+	for (uint32_t i = 0; i < count; i++) {
+		bulk_name(i, name);
+		fds[i] = get(b, "", name);
+		all &= fds[i] >= 0;
+	}
+	return all;
+}
+
 /* All maps, or none. */
 static bool take_maps(struct km_bpf *b)
 {
+	bool all = take_bulk(b, b->setup.bulk_rings, b->bulk);
+
 	for (int i = 0; i < KM_MAP_MAX; i++) {
 		b->maps[i] = get(b, "", km_map_defs[i].name);
-		if (b->maps[i] >= 0)
-			continue;
-		while (i-- > 0)
-			km_close(&b->maps[i]);
-		return false;
+		all &= b->maps[i] >= 0;
 	}
-	return true;
+	for (int i = 0; i < KM_MAP_MAX && !all; i++)
+		km_close(&b->maps[i]);
+	for (int i = 0; i < KMEND_BULK_RINGS_MAX && !all; i++)
+		km_close(&b->bulk[i]);
+	return all;
+}
+
+/* A build of before had one bulk ring, by the name that the map of them has now. */
+static void take_old(struct km_bpf *b)
+{
+	b->old_must = get(b, "", km_map_defs[KM_MAP_MUST].name);
+	take_bulk(b, KMEND_BULK_RINGS_MAX, b->old_bulk);
+	if (b->old_bulk[0] < 0)
+		b->old_bulk[0] = get(b, "", km_map_defs[KM_MAP_BULK].name);
 }
 
 static void take_progs(struct km_bpf *b)
@@ -99,8 +129,7 @@ int km_pins_open(struct km_bpf *b, const char *pin_dir)
 		take_progs(b);
 		return 1;
 	}
-	b->old_rings[0] = get(b, "", km_map_defs[KM_MAP_MUST].name);
-	b->old_rings[1] = get(b, "", km_map_defs[KM_MAP_BULK].name);
+	take_old(b);
 	return 0;
 }
 
@@ -141,11 +170,23 @@ static int put_meta(const struct km_bpf *b)
 	return put(b, "", "meta", fd);
 }
 
+static int put_bulk(const struct km_bpf *b)
+{
+	char name[32];
+	int r = 0;
+
+	for (uint32_t i = 0; i < b->setup.bulk_rings && (r == 0 || r == -EEXIST); i++) {
+		bulk_name(i, name);
+		r = put(b, "", name, b->bulk[i]);
+	}
+	return r;
+}
+
 /* A pin that is there already was taken over. Without all of them a successor could not go on, so
  * then there are none. */
 void km_pins_put(struct km_bpf *b)
 {
-	int r = 0;
+	int r = put_bulk(b);
 
 	for (int i = 0; i < KM_MAP_MAX && (r == 0 || r == -EEXIST); i++)
 		r = put(b, "", km_map_defs[i].name, b->maps[i]);

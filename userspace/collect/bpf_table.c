@@ -77,7 +77,8 @@ const struct km_prog_def km_prog_defs[KM_PROG_MAX] = {
 
 const struct km_map_def km_map_defs[KM_MAP_MAX] = {
 	[KM_MAP_MUST]    = { "kmend_must",    "ringbuf", BPF_MAP_TYPE_RINGBUF, 0, 0, 0, 0 },
-	[KM_MAP_BULK]    = { "kmend_bulk",    "ringbuf", BPF_MAP_TYPE_RINGBUF, 0, 0, 0, 0 },
+	[KM_MAP_BULK]    = { "kmend_bulk",    "array_of_maps", BPF_MAP_TYPE_ARRAY_OF_MAPS,
+		4, 4, 0, 0 },
 	[KM_MAP_COUNTS]  = { "kmend_counts",  "array",   BPF_MAP_TYPE_ARRAY,
 		4, sizeof(struct kmend_count), 0, BPF_F_MMAPABLE },
 	[KM_MAP_WATCH]   = { "kmend_watch",   "hash",    BPF_MAP_TYPE_HASH,

@@ -359,10 +359,7 @@ static void leave_loop(struct km_collect *c)
 	for (size_t i = 0; i < KM_ARRAY_SIZE(fds); i++)
 		if (fds[i] > 0)
 			km_loop_remove(c->loop, fds[i]);
-	if (c->rings[KMEND_MUST])
-		km_loop_remove(c->loop, c->bpf.maps[KM_MAP_MUST]);
-	if (c->rings[KMEND_BULK])
-		km_loop_remove(c->loop, c->bpf.maps[KM_MAP_BULK]);
+	km_rings_remove(c);
 	if (c->cgroups && km_cgroups_fd(c->cgroups) >= 0)
 		km_loop_remove(c->loop, km_cgroups_fd(c->cgroups));
 }

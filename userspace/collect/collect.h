@@ -26,7 +26,7 @@ struct km_collect_opts {
 	bool no_bpf; /* /proc, PSI, pidfd and cgroup files only (also for tests of that mode) */
 	/* Of the rings, powers of two; 0: as in event.h (tests make them small). */
 	uint32_t must_bytes;
-	uint32_t bulk_bytes;
+	uint32_t bulk_bytes; /* of each */
 };
 
 /* RAW is a whole record, 8-byte aligned, valid during the call. Non-zero ends the loop with it. */

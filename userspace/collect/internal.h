@@ -13,17 +13,23 @@
 #include "collect/host.h"
 #include "collect/level.h"
 #include "collect/procfs.h"
+#include "collect/ringbuf.h"
 
 /* The iterator's own buffer in the kernel is 32 KiB: one read empties it. */
 #define KM_TASK_BUFFER 32768
 
-/* The bulk ring is looked at in each pass, and this often where passes are further apart; it is
- * woken earlier when half full. */
+/* Bulk rings are looked at in each pass, and this often where passes are further apart; the reader
+ * is woken earlier when one is half full. */
 #define KM_BULK_PERIOD_NS KM_NS_PER_S
 /* Bulk records between two looks at the must ring: at about 2 us each, 1 ms. */
 #define KM_BULK_BURST 512
 
-struct ring_buffer;
+/* All zero: none. */
+struct km_rings {
+	struct km_ring must;
+	struct km_ring bulk[KMEND_BULK_RINGS_MAX];
+	uint32_t count; /* of bulk rings */
+};
 
 /* A process found by the scan before the start. */
 struct km_found {
@@ -79,9 +85,7 @@ struct km_collect {
 	struct km_bpf bpf;
 	bool bpf_used;
 
-	struct ring_buffer *rings[KMEND_RING_MAX];
-	struct ring_buffer *old_rings[KMEND_RING_MAX];
-	uint32_t burst; /* bulk records left in this burst */
+	struct km_rings rings, old_rings;
 	uint32_t self[KMEND_SELF_MAX];
 
 	struct km_cgroup_mounts mounts;
@@ -179,6 +183,7 @@ int km_value_delta(struct km_collect *c, struct km_said *s, struct km_told *t, u
 int km_rings_open(struct km_collect *c);
 void km_rings_close(struct km_collect *c);
 int km_rings_add(struct km_collect *c);
+void km_rings_remove(struct km_collect *c);
 int km_rings_drain(struct km_collect *c);
 /* What an earlier build left behind. */
 int km_rings_drain_old(struct km_collect *c);

@@ -49,8 +49,11 @@ static void fill_map(const struct km_bpf *b, int id, struct km_bpf_object *o)
 	o->run_count = o->run_time_ns = KM_UNKNOWN;
 	if (id == KM_MAP_MUST)
 		fill_ring(b, KMEND_MUST, o);
-	if (id == KM_MAP_BULK)
-		fill_ring(b, KMEND_BULK, o);
+	if (id != KM_MAP_BULK)
+		return;
+	fill_ring(b, KMEND_BULK, o);
+	snprintf(o->hook, sizeof(o->hook), "%u rings of %u KiB", b->setup.bulk_rings,
+	         b->setup.bulk_bytes / 1024);
 }
 
 /* Held from one question to the next, so that two questions enclose a measurement. */

@@ -1,113 +1,158 @@
 // SPDX-License-Identifier: Apache-2.0
-/* From the two rings to the sink. The must ring is emptied first and looked at again after each
- * burst from the bulk ring, so that a fork storm delays it by a millisecond at most. */
-#include <bpf/libbpf.h>
+/* From the rings to the sink. The must ring is emptied first and looked at again after each burst
+ * from the bulk rings, so that a fork storm delays it by a millisecond at most. Bulk rings are read
+ * side by side, oldest record first: a process may be born, execute and end on three CPUs. */
 #include <sys/epoll.h>
 
 #include "collect/internal.h"
 
-static int deliver(struct km_collect *c, const struct kmend_hdr *h, size_t len)
+static int open_rings(int must, const int bulk[KMEND_BULK_RINGS_MAX], struct km_rings *ret)
 {
-	const struct kmend_exit *e = (const void *)h;
+	int r = must >= 0 ? km_ring_open(must, &ret->must) : 0;
 
-	if (len < sizeof(*h))
-		return 0;
-	km_honesty_seen(c, h);
-	if (h->type == KMEND_EXIT && len >= sizeof(*e) && c->found)
-		km_scan_exit_seen(c, e->tgid, e->start_ns);
-	return km_emit(c, h, len);
-}
-
-/* A negative answer ends the round; the record counts as taken all the same. */
-static int on_must(void *ctx, void *data, size_t len)
-{
-	struct km_collect *c = ctx;
-
-	return deliver(c, data, len) ? -ECANCELED : 0;
-}
-
-static int on_bulk(void *ctx, void *data, size_t len)
-{
-	struct km_collect *c = ctx;
-
-	if (deliver(c, data, len))
-		return -ECANCELED;
-	return --c->burst ? 0 : -EAGAIN;
-}
-
-static int open_pair(struct km_collect *c, const int fds[2], struct ring_buffer *ret[2])
-{
-	static const ring_buffer_sample_fn on[KMEND_RING_MAX] = { on_must, on_bulk };
-
-	for (int i = 0; i < KMEND_RING_MAX; i++) {
-		if (fds[i] < 0)
+	for (int i = 0; i < KMEND_BULK_RINGS_MAX && r == 0; i++) {
+		if (bulk[i] < 0)
 			continue;
-		ret[i] = ring_buffer__new(fds[i], on[i], c, NULL);
-		if (!ret[i])
-			return -errno;
+		r = km_ring_open(bulk[i], &ret->bulk[ret->count]);
+		ret->count += r == 0;
 	}
-	return 0;
+	return r;
+}
+
+static void close_rings(struct km_rings *rings)
+{
+	km_ring_close(&rings->must);
+	while (rings->count)
+		km_ring_close(&rings->bulk[--rings->count]);
 }
 
 int km_rings_open(struct km_collect *c)
 {
-	int fds[KMEND_RING_MAX] = { c->bpf.maps[KM_MAP_MUST], c->bpf.maps[KM_MAP_BULK] };
-	int r = open_pair(c, fds, c->rings);
-
-	return r < 0 ? r : open_pair(c, c->bpf.old_rings, c->old_rings);
-}
-
-static void close_pair(struct ring_buffer *rings[2])
-{
-	for (int i = 0; i < KMEND_RING_MAX; i++) {
-		ring_buffer__free(rings[i]);
-		rings[i] = NULL;
-	}
+	/* What an earlier build left may be anything: no reason not to begin. */
+	open_rings(c->bpf.old_must, c->bpf.old_bulk, &c->old_rings);
+	return open_rings(c->bpf.maps[KM_MAP_MUST], c->bpf.bulk, &c->rings);
 }
 
 void km_rings_close(struct km_collect *c)
 {
-	close_pair(c->rings);
-	close_pair(c->old_rings);
+	close_rings(&c->rings);
+	close_rings(&c->old_rings);
 }
 
-/* 1: the bulk ring holds more; 0: both were empty; else the sink's answer. */
-static int drain_once(struct km_collect *c, struct ring_buffer *rings[2])
+static void deliver(struct km_collect *c, const struct kmend_hdr *h, size_t len)
 {
-	int r = 0;
+	const struct kmend_exit *e = (const void *)h;
 
-	if (rings[KMEND_MUST])
-		ring_buffer__consume(rings[KMEND_MUST]);
-	c->burst = KM_BULK_BURST;
-	if (rings[KMEND_BULK] && !c->error)
-		r = ring_buffer__consume(rings[KMEND_BULK]);
-	if (c->error)
-		return c->error;
-	return r == -EAGAIN;
+	if (len < sizeof(*h))
+		return;
+	km_honesty_seen(c, h);
+	if (h->type == KMEND_EXIT && len >= sizeof(*e) && c->found)
+		km_scan_exit_seen(c, e->tgid, e->start_ns);
+	km_emit(c, h, len);
 }
 
-/* Twice the bulk ring's content at most, so that a storm cannot hold the loop here. */
-#define BURSTS_MAX (2 * KMEND_BULK_BYTES / (KM_BULK_BURST * sizeof(struct kmend_fork)))
+/* Up to LEFT records of R that are at most UNTIL_NS old; how many are left. A record that the sink
+ * answers with an error counts as taken all the same. */
+static uint32_t take(struct km_collect *c, struct km_ring *r, uint64_t until_ns, uint32_t left)
+{
+	const struct kmend_hdr *h;
+	size_t len;
+	bool busy;
+
+	while (left && !c->error && (h = km_ring_peek(r, &len, &busy)) && h->ktime_ns <= until_ns) {
+		deliver(c, h, len);
+		km_ring_take(r);
+		left--;
+	}
+	return left;
+}
+
+static void drain_must(struct km_collect *c, struct km_ring *r)
+{
+	unsigned long from;
+
+	do {
+		from = r->pos;
+		km_ring_look(r);
+		take(c, r, UINT64_MAX, UINT32_MAX);
+	} while (r->pos != from && !c->error);
+}
+
+/* Whose oldest record is the oldest of all, and not younger than UNTIL_NS, which becomes the time
+ * of the oldest one of the others. NULL: none, or one that is still written may be older. */
+static struct km_ring *oldest(struct km_rings *rings, uint64_t *until_ns)
+{
+	uint64_t first_ns = UINT64_MAX, next_ns = *until_ns;
+	struct km_ring *first = NULL;
+
+	for (uint32_t i = 0; i < rings->count; i++) {
+		const struct kmend_hdr *h;
+		size_t len;
+		bool busy;
+
+		h = km_ring_peek(&rings->bulk[i], &len, &busy);
+		if (busy)
+			return NULL;
+		if (!h || h->ktime_ns > next_ns)
+			continue;
+		if (h->ktime_ns >= first_ns) {
+			next_ns = h->ktime_ns;
+			continue;
+		}
+		if (first)
+			next_ns = first_ns;
+		first = &rings->bulk[i];
+		first_ns = h->ktime_ns;
+	}
+	*until_ns = next_ns;
+	return first;
+}
+
+/* A burst of what is not younger than UNTIL_NS; false: that was all. */
+static bool drain_bulk(struct km_collect *c, struct km_rings *rings, uint64_t until_ns)
+{
+	uint32_t left = KM_BULK_BURST;
+
+	while (left && !c->error) {
+		uint64_t next_ns = until_ns;
+		struct km_ring *r = oldest(rings, &next_ns);
+
+		if (!r)
+			return false;
+		left = take(c, r, next_ns, left);
+	}
+	return !c->error;
+}
+
+/* What is there now and no more, so that a storm cannot hold the loop here. Room is reserved before
+ * the clock is read for a record: those that are older than this look at the clock are all there,
+ * while a younger one may be seen before an older one of another CPU. */
+static int drain(struct km_collect *c, struct km_rings *rings)
+{
+	uint64_t now = km_now_ns();
+
+	for (uint32_t i = 0; i < rings->count; i++)
+		km_ring_look(&rings->bulk[i]);
+	do {
+		if (km_ring_is_open(&rings->must))
+			drain_must(c, &rings->must);
+	} while (drain_bulk(c, rings, now));
+	return c->error;
+}
 
 int km_rings_drain(struct km_collect *c)
 {
-	int r = 1;
-
-	for (size_t i = 0; i < BURSTS_MAX && r == 1; i++)
-		r = drain_once(c, c->rings);
-	return r == 1 ? 0 : r;
+	return drain(c, &c->rings);
 }
 
 int km_rings_drain_old(struct km_collect *c)
 {
-	int r;
+	int r = drain(c, &c->old_rings);
 
-	do
-		r = drain_once(c, c->old_rings);
-	while (r == 1);
-	close_pair(c->old_rings);
-	km_close(&c->bpf.old_rings[KMEND_MUST]);
-	km_close(&c->bpf.old_rings[KMEND_BULK]);
+	close_rings(&c->old_rings);
+	km_close(&c->bpf.old_must);
+	for (int i = 0; i < KMEND_BULK_RINGS_MAX; i++)
+		km_close(&c->bpf.old_bulk[i]);
 	return r;
 }
 
@@ -137,17 +182,25 @@ int km_rings_add(struct km_collect *c)
 {
 	int r;
 
-	if (!c->rings[KMEND_MUST] || !c->rings[KMEND_BULK])
+	if (!km_ring_is_open(&c->rings.must))
 		return 0;
 	r = km_loop_add(c->loop, c->bpf.maps[KM_MAP_MUST], EPOLLIN, on_ready, c);
-	if (r < 0)
-		return r;
 	/* Edge-triggered: level-triggered, every record that comes without a wake-up would be one
 	 * as soon as the first was. */
-	r = km_loop_add(c->loop, c->bpf.maps[KM_MAP_BULK], EPOLLIN | EPOLLET, on_ready, c);
+	for (uint32_t i = 0; i < c->rings.count && r == 0; i++)
+		r = km_loop_add(c->loop, c->bpf.bulk[i], EPOLLIN | EPOLLET, on_ready, c);
 	if (r < 0)
 		return r;
 	if (c->period_ns <= KM_BULK_PERIOD_NS)
 		return 0; /* each pass empties it */
 	return km_loop_timer(c->loop, KM_BULK_PERIOD_NS, on_second, c, &c->bulk_timer_fd);
+}
+
+void km_rings_remove(struct km_collect *c)
+{
+	if (!km_ring_is_open(&c->rings.must))
+		return;
+	km_loop_remove(c->loop, c->bpf.maps[KM_MAP_MUST]);
+	for (uint32_t i = 0; i < c->rings.count; i++)
+		km_loop_remove(c->loop, c->bpf.bulk[i]);
 }

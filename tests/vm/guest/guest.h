@@ -20,7 +20,7 @@
 #define GUEST_GROUP       "/sys/fs/cgroup/case"
 #define GUEST_BYTES_MAX   (64UL << 20)       /* memory.max of it */
 #define GUEST_TASKS_MAX   40                 /* pids.max */
-#define GUEST_BULK_BYTES  65536              /* of the bulk ring: small, so that it can be filled */
+#define GUEST_BULK_BYTES  65536              /* of a bulk ring: small, so that it can be filled */
 #define GUEST_PATIENCE_NS (30 * KM_NS_PER_S) /* emulation is slow, and two guests run at once */
 
 struct guest {

@@ -422,6 +422,7 @@ int km_engine_run(struct km_daemon *d, int actor_sock, int front_sock, int probe
 	int r;
 
 	mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
+	km_loop_short_turns(); /* what ended is heard of soon, also where all CPUs are busy */
 	r = prepare(&e);
 	if (r == 0)
 		r = engine_new(d, &e);

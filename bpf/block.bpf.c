@@ -34,7 +34,7 @@ int BPF_PROG(km_io, struct request *rq)
 	__u64 made = BPF_CORE_READ(rq, start_time_ns), now = bpf_ktime_get_ns();
 	__u64 device = device_of(rq);
 
-	run_add(KMEND_RUN_IO);
+	run_add(KMEND_RUN_IO, 1);
 	if (device && made && now > made)
 		sum_add(device, KMEND_SUM_IO, now - made);
 	return 0;

@@ -31,7 +31,7 @@ int BPF_PROG(km_switch, bool preempt, struct task_struct *prev, struct task_stru
 	struct stint now = {}, *before;
 	__u32 lease, pid = prev->pid;
 
-	run_add(KMEND_RUN_DEMAND);
+	run_add(KMEND_RUN_DEMAND, 1);
 	lease = lease_of(task_cgroup_id(prev));
 	if (!lease)
 		return 0;
@@ -121,7 +121,7 @@ int BPF_PROG(km_dns_ask, struct sk_buff *skb)
 	struct dns d = {};
 	__u64 cgroup_id;
 
-	run_add(KMEND_RUN_DEMAND);
+	run_add(KMEND_RUN_DEMAND, 1);
 	if (!sk || !read_dns(skb->head + skb->network_header, skb->protocol, &d) ||
 	    d.to != bpf_htons(DNS_PORT) || d.flags & DNS_ANSWER)
 		return 0;
@@ -140,7 +140,7 @@ int BPF_PROG(km_dns_hear, struct sk_buff *skb)
 	__u64 cgroup_id;
 	__u32 key;
 
-	run_add(KMEND_RUN_DEMAND);
+	run_add(KMEND_RUN_DEMAND, 1);
 	if (!read_dns(skb->data, skb->protocol, &d) || d.from != bpf_htons(DNS_PORT) ||
 	    !(d.flags & DNS_ANSWER))
 		return 0;

@@ -375,6 +375,11 @@ struct kmend_hist {
 
 #define KMEND_SYSCALLS_MAX 512 /* numbers, a power of two; a byte each says the family */
 
+struct kmend_families {
+	__u8 of[KMEND_SYSCALLS_MAX];
+	__u64 renewed_ns; /* what a task keeps of its cgroup's lease from before is asked anew */
+};
+
 struct kmend_sum_key {
 	__u64 id; /* cgroup; (major << 32 | minor) */
 	__u32 what;

@@ -8,10 +8,12 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* By number; the reader knows the numbers of its architecture. */
-__u8 kmend_families[KMEND_SYSCALLS_MAX] SEC(".data.kmend_families");
+struct kmend_families kmend_families SEC(".data.kmend_families");
 
+/* What a task has under way, and whose it is: to find that out costs more than all the rest. */
 struct under_way {
 	__u64 since_ns; /* 0: nothing */
+	__u64 asked_ns; /* kmend_families.renewed_ns when the lease was asked for */
 	__u32 lease;
 	__u32 family;
 };
@@ -26,26 +28,42 @@ struct {
 
 static __always_inline __u32 family_of(int number)
 {
-	return kmend_families[number & (KMEND_SYSCALLS_MAX - 1)];
+	return kmend_families.of[number & (KMEND_SYSCALLS_MAX - 1)];
+}
+
+static __always_inline struct under_way *find(__u64 flags)
+{
+	return bpf_task_storage_get(&kmend_calls, bpf_get_current_task_btf(), 0, flags);
+}
+
+/* Of tasks of which nobody wants to know nothing is kept, unless somebody did before. */
+static __always_inline struct under_way *ask(struct under_way *u)
+{
+	__u32 lease = lease_of(bpf_get_current_cgroup_id());
+
+	if (!u && lease)
+		u = find(BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!u)
+		return 0;
+	u->lease = lease;
+	u->asked_ns = kmend_families.renewed_ns;
+	return u;
 }
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(km_enter, struct pt_regs *regs, long number)
 {
-	__u32 family = family_of(number), lease;
+	__u32 family = family_of(number);
 	struct under_way *u;
 
-	run_add(KMEND_RUN_DEMAND);
+	run_add(KMEND_RUN_DEMAND, 2); /* km_leave's as well */
 	if (!family)
 		return 0;
-	lease = lease_of(bpf_get_current_cgroup_id());
-	if (!lease)
+	u = find(0);
+	if (!u || u->asked_ns != kmend_families.renewed_ns)
+		u = ask(u);
+	if (!u || !u->lease)
 		return 0;
-	u = bpf_task_storage_get(&kmend_calls, bpf_get_current_task_btf(), 0,
-	                         BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!u)
-		return 0;
-	u->lease = lease;
 	u->family = family;
 	u->since_ns = bpf_ktime_get_ns();
 	return 0;
@@ -57,10 +75,9 @@ int BPF_PROG(km_leave, struct pt_regs *regs, long ret)
 	struct under_way *u;
 	__u64 ns;
 
-	run_add(KMEND_RUN_DEMAND);
 	if (!family_of(call_number(regs)))
 		return 0;
-	u = bpf_task_storage_get(&kmend_calls, bpf_get_current_task_btf(), 0, 0);
+	u = find(0);
 	if (!u || !u->since_ns)
 		return 0;
 	ns = bpf_ktime_get_ns() - u->since_ns;

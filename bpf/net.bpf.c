@@ -248,7 +248,7 @@ int BPF_PROG(km_drop, struct sk_buff *skb, void *location, int reason)
 	__u32 key = reason;
 	__u64 *count;
 
-	run_add(KMEND_RUN_DROPS);
+	run_add(KMEND_RUN_DROPS, 1);
 	if (key >= KMEND_DROP_REASONS)
 		key = KMEND_DROP_REASONS - 1;
 	count = bpf_map_lookup_elem(&kmend_drops, &key);

@@ -19,12 +19,12 @@ struct {
 	__type(value, __u64);
 } kmend_runs SEC(".maps");
 
-static __always_inline void run_add(__u32 run)
+static __always_inline void run_add(__u32 run, __u64 times)
 {
 	__u64 *runs = bpf_map_lookup_elem(&kmend_runs, &run);
 
 	if (runs)
-		(*runs)++;
+		*runs += times;
 }
 
 /* When something began: by the address of a socket or by thread. */

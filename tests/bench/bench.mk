@@ -23,6 +23,7 @@ bench: bench-build
 	$(Q)tests/bench/run $(O) ring $(BENCH_ROUNDS)
 	$(Q)tests/bench/run $(O) exits $(BENCH_EXITS)
 	$(Q)tests/bench/run $(O) exits $(BENCH_EXITS) 4
+	$(Q)tests/bench/run $(O) tasks $(BENCH_ROUNDS)
 	$(Q)tests/bench/run $(O) idle $(BENCH_IDLE)
 	$(Q)tests/bench/run $(O) idle $(BENCH_IDLE) 1000 1
 	$(Q)tests/bench/run $(O) restart $(RESTART_ROUNDS)

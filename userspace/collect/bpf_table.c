@@ -112,7 +112,7 @@ const struct km_map_def km_map_defs[KM_MAP_MAX] = {
 	[KM_MAP_HISTS]   = { "kmend_hists",   "array",   BPF_MAP_TYPE_ARRAY,
 		4, sizeof(struct kmend_hist), KMEND_LEASES_MAX * KMEND_HIST_MAX, 0 },
 	[KM_MAP_FAMILIES] = { "kmend_families", "array", BPF_MAP_TYPE_ARRAY,
-		4, KMEND_SYSCALLS_MAX, 1, 0 },
+		4, sizeof(struct kmend_families), 1, 0 },
 	[KM_MAP_ASKED]   = { "kmend_asked",   "lru_hash", BPF_MAP_TYPE_LRU_HASH,
 		4, 16, 0, 0 },
 	[KM_MAP_STINTS]  = { "kmend_stints",  "lru_hash", BPF_MAP_TYPE_LRU_HASH,

@@ -68,6 +68,7 @@ static void on_watch(void *userdata, uint64_t id, bool on)
 		bpf_map_update_elem(fd, &id, &mark, BPF_ANY);
 	else if (fd >= 0)
 		bpf_map_delete_elem(fd, &id);
+	km_demand_renew(c);
 }
 
 /* Those of the last reader whose cgroup is gone. */

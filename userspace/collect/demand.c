@@ -89,15 +89,15 @@ int km_demand_open(struct km_collect *c)
 	return 0;
 }
 
-static void name_families(const struct km_collect *c)
+void km_demand_renew(const struct km_collect *c)
 {
-	uint8_t of[KMEND_SYSCALLS_MAX] = { 0 };
+	struct kmend_families all = { .renewed_ns = km_now_ns() };
 	uint32_t key = 0;
 
 	for (size_t i = 0; i < KM_ARRAY_SIZE(families); i++)
-		of[families[i].number % KMEND_SYSCALLS_MAX] = (uint8_t)families[i].family;
+		all.of[families[i].number % KMEND_SYSCALLS_MAX] = (uint8_t)families[i].family;
 	if (c->bpf.maps[KM_MAP_FAMILIES] >= 0)
-		bpf_map_update_elem(c->bpf.maps[KM_MAP_FAMILIES], &key, of, BPF_ANY);
+		bpf_map_update_elem(c->bpf.maps[KM_MAP_FAMILIES], &key, &all, BPF_ANY);
 }
 
 static uint32_t claimed(const struct place *p)
@@ -517,7 +517,9 @@ int km_demand_step(struct km_collect *c)
 	struct km_demand *d = c->demand;
 	int r = d->depths ? look_at_cost(c) : 0;
 
-	if (!d->depths)
+	if (d->depths)
+		km_demand_renew(c); /* tasks move from one cgroup to another */
+	else
 		d->looked_ns = 0;
 	if (d->refused_ns && km_now_ns() - d->refused_ns > REFUSED_SHOW)
 		show_refusal(c, KM_DEPTH_ALL, "");
@@ -531,7 +533,7 @@ int km_demand_start(struct km_collect *c)
 {
 	int r;
 
-	name_families(c);
+	km_demand_renew(c);
 	r = km_loop_timer(c->loop, KM_NS_PER_S, on_timer, c, &c->demand->timer_fd);
 	return r < 0 ? r : km_loop_timer_set(c->loop, c->demand->timer_fd, 0, 0);
 }

@@ -281,6 +281,8 @@ void km_demand_close(struct km_collect *c);
 int km_demand_step(struct km_collect *c);
 /* Value of CGROUP_ID's row in the map of the watched. */
 uint32_t km_demand_mark(const struct km_collect *c, const char *path);
+/* A mark has changed: what tasks remember of it holds no longer. */
+void km_demand_renew(const struct km_collect *c);
 
 /* drops.c: what c->window saw of packets that were not delivered. */
 int km_drops_emit(struct km_collect *c);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "base/fs.h"
 #include "base/peer.h"
 #include "base/reroute.h"
 #include "base/text.h"
@@ -65,19 +66,28 @@ static const char *pins(const struct km_failovers *f, const struct entry *e, cha
 	return path;
 }
 
-/* What goes where at present; the share that goes to the standby, 0: none. */
-static uint32_t route_of(const struct entry *e, uint32_t *standby)
+/* What goes where at present; the share that goes to the standby, 0: none. Or why that cannot be
+ * told. */
+static int look(const struct entry *e, uint32_t *standby, uint32_t *share)
 {
 	const struct km_endpoint_place *place = e->endpoint->place;
-	struct kmend_route route;
+	struct kmend_route route = { 0 };
+	int r = e->reroute ? km_reroute_get(e->reroute, &place[0].address, &route) : -ENOENT;
 
 	*standby = 0;
-	if (!e->reroute || km_reroute_get(e->reroute, &place[0].address, &route) < 0)
-		return 0;
-	for (uint32_t i = 1; i < e->endpoint->places; i++)
+	for (uint32_t i = 1; r == 0 && i < e->endpoint->places; i++)
 		if (memcmp(&place[i].address, &route.to, sizeof(route.to)) == 0)
 			*standby = i;
-	return *standby ? route.share : 0;
+	*share = *standby ? route.share : 0;
+	return r == -ENOENT ? 0 : r;
+}
+
+static uint32_t route_of(const struct entry *e, uint32_t *standby)
+{
+	uint32_t share;
+
+	look(e, standby, &share);
+	return share;
 }
 
 static void say(const struct km_failovers *f, const struct entry *e)
@@ -304,21 +314,22 @@ void km_failover_follow(struct km_failovers *f, struct km_failover_request q)
 	}
 }
 
-static bool is_done(const struct entry *e, const struct km_failover_request *q)
-{
-	uint32_t standby, share = route_of(e, &standby);
-
-	if (q->verb == KM_FAIL_BACK)
-		return share == km_failover_share(q->amount);
-	return share == KMEND_SHARE_ALL && standby == KM_FAILOVER_STANDBY(q->amount) &&
-	       e->pinned == (KM_FAILOVER_END(q->amount) == KM_FAILOVER_KEEP);
-}
-
 enum km_outcome_state km_failover_look(const struct km_failovers *f, struct km_failover_request q)
 {
 	const struct entry *e = find(f, q.place.def, q.endpoint);
+	uint32_t standby, share;
+	bool done;
 
-	return e && is_done(e, &q) ? KM_OUT_DONE : KM_OUT_NOT_DONE;
+	if (!e)
+		return KM_OUT_NOT_DONE;
+	if (look(e, &standby, &share) < 0)
+		return KM_OUT_UNKNOWN;
+	if (q.verb == KM_FAIL_BACK)
+		done = share == km_failover_share(q.amount);
+	else
+		done = share == KMEND_SHARE_ALL && standby == KM_FAILOVER_STANDBY(q.amount) &&
+		       e->pinned == (KM_FAILOVER_END(q.amount) == KM_FAILOVER_KEEP);
+	return done ? KM_OUT_DONE : KM_OUT_NOT_DONE;
 }
 
 /* Its pins are no endpoint's. */
@@ -350,22 +361,23 @@ static void end_strays(const struct km_failovers *f)
 		closedir(d);
 }
 
-/* Of an earlier process. A route to what is no standby any more, or half of one, ends; one that
- * cannot be looked at for want of memory or descriptors is neither. */
+/* Of an earlier process. A route to what is no standby any more, or half of one, ends; one that is
+ * there and cannot be looked at is neither. */
 static int take_over(struct km_failovers *f, struct entry *e)
 {
 	char path[PIN_MAX];
-	uint32_t standby;
+	uint32_t standby, share;
 	int r = km_reroute_adopt(pins(f, e, path), &e->reroute);
 
-	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+	if (r < 0 && r != -ENOENT && !km_fs_absent(path))
 		return r;
 	e->pinned = r == 0;
+	r = look(e, &standby, &share);
 	if (!e->pinned)
 		km_reroute_unpin(path);
-	else if (!route_of(e, &standby))
+	else if (r == 0 && !share)
 		end(f, e);
-	return 0;
+	return r;
 }
 
 static int list(struct km_failovers *f, const struct km_config *c)

@@ -195,7 +195,8 @@ def counts(batch, e):
     """The failure happened, as far as the class's measure needs it."""
     if e["class"].startswith("crash"):
         return len(e["crashes"]) >= 3
-    return e["failed_s"] is not None
+    # Of a storm the fact is what nftables was told to drop.
+    return e["class"] == "retransmit storm" or e["failed_s"] is not None
 
 
 def load(scaled, folders):

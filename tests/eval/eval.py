@@ -54,6 +54,7 @@ FIGURES = [
     ("cost", "a sample, everything together, ns", "≤ 300", "cost", rf"everything together\s+{F}"),
     ("cost", "kept of a series, everything together, bytes", "≤ 512", "cost",
      rf"kept of a series\s+{F}"),
+    ("cost", "ten million rows, MiB at most", "-", "rows", rf"{F} MiB"),
 ]
 
 
@@ -164,6 +165,7 @@ def main():
         env = dict(os.environ, KMEND=str(counting(out / "kmend", work)))
         steps = {
             "cost": [str(out / "tests/bench/series")],
+            "rows": [sys.executable, str(TOP / "tests/eval/rows.py"), str(out / "kmend")],
             "leak": [sys.executable, str(scorers / "score_leak.py"), str(data / "host-memory")],
             "nab": [sys.executable, str(scorers / "score_nab.py"), str(data / "nab")],
             "multi": [sys.executable, str(scorers / "score_multi.py"), str(data / "smd")],

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* From a program into the must ring or this CPU's bulk ring, counted exactly: every record offered is seen, every
- * one refused is lost, the rest was delivered. All objects share these maps; the loader makes them
- * once. */
+/* From a program into the must ring or this CPU's bulk ring, counted exactly: every record offered
+ * is seen, every one refused is lost, the rest was delivered. All objects share these maps; the
+ * loader makes them once. */
 #ifndef KMEND_EMIT_BPF_H
 #define KMEND_EMIT_BPF_H
 

@@ -140,7 +140,7 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (argc == 3 && strcmp(argv[1], "--end") == 0)
-		return end_as_a_service(atoi(argv[2]));
+		return end_as_a_service((int)strtol(argv[2], NULL, 10));
 	if (!rounds || rounds > ROUNDS_MAX)
 		bench_die("usage: exits O ROUNDS [HOGS]");
 	bench_need_world();

@@ -67,7 +67,9 @@ static int load(struct km_bpf *b)
 
 static void emit(int prog, uint64_t count)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &count, .ctx_size_in = sizeof(count));
+	struct bpf_test_run_opts opts = { .sz = sizeof(opts),
+		                          .ctx_in = &count,
+		                          .ctx_size_in = sizeof(count) };
 
 	if (bpf_prog_test_run_opts(prog, &opts) < 0)
 		bench_die("the program does not run: %s", strerror(errno));

@@ -3,7 +3,8 @@
 # changed (or whose headers did) is looked at again.
 
 LINT_SRC    := $(filter %.c,$(LIB_SRC) userspace/daemon/main.c $(wildcard tools/kmend/*.c) \
-	       $(TEST_SRC) $(HELP_SRC) $(wildcard tests/bench/*.c tests/fuzz/*.c))
+	       $(TEST_SRC) $(HELP_SRC) \
+	       $(filter-out %.bpf.c,$(wildcard tests/bench/*.c tests/fuzz/*.c)))
 LINT_STAMPS := $(patsubst %,$(O)/lint/%.ok,$(wildcard $(LINT_SRC)))
 LINT_FORMAT := $(filter-out vmlinux/%,$(wildcard bpf/*.[ch] bpf/lib/*.h userspace/*/*.[ch] \
 	       tools/*/*.[ch] tests/*/*.[ch] tests/*/*/*.[ch]))
@@ -32,6 +33,8 @@ lint:
 
 lint-all: lint-format lint-style lint-shell lint-json lint-man lint-help lint-globals \
 	  $(LINT_STAMPS)
+
+$(O)/lint/tests/bench/ring.c.ok: | $(O)/tests/bench/ring.skel.h
 
 $(O)/lint/%.ok: % .clang-tidy tests/.clang-tidy | $(SKELS)
 	$(call say,LINT,$<)

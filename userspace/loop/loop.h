@@ -47,10 +47,10 @@ int km_loop_once(struct km_loop *l, int timeout_ms);
 /* After the callback that calls it, none is served. */
 void km_loop_stop(struct km_loop *l);
 
-/* This process takes short turns on a CPU, and so has the next one sooner when it wakes where others
- * are busy; it gets no more of the CPU than before, and its children do as everybody does. From 6.12
- * on (857b158dc5e8 "sched/eevdf: Use sched_attr::sched_runtime to set request/slice suggestion"),
- * before nothing changes. */
+/* This process takes short turns on a CPU, and so has the next one sooner when it wakes where
+ * others are busy; it gets no more of the CPU than before, and its children do as everybody does.
+ * From 6.12 on (857b158dc5e8 "sched/eevdf: Use sched_attr::sched_runtime to set request/slice
+ * suggestion"), before nothing changes. */
 int km_loop_short_turns(void);
 
 /* CLOCK_BOOTTIME now. The only clock of live code; never called by phases 2 to 7 and 9. */

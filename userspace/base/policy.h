@@ -81,7 +81,7 @@ KM_DEFINE_FREEP(struct km_policy, km_policy_free)
 /* By name; NULL: there is none. */
 const struct km_files *km_policy_files(const struct km_policy *p, const char *name);
 const struct km_program *km_policy_program(const struct km_policy *p, const char *name);
-/* policy_lists.c: the members "files", "commands" and "maintenance" (NULL: there is none) into P. */
+/* policy_lists.c: the members "files", "commands", "maintenance" (NULL: there is none) into P. */
 struct km_policy_lists {
 	const cJSON *files, *commands, *maintenance;
 };

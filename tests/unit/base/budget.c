@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* The actor's budgets against a brute-force count, exhaustively on small models, and their edges. */
+/* The actor's budgets against a brute-force count, exhaustively on small models; their edges. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -35,10 +35,13 @@ static int dir_fd;
 static char good[BYTES];
 static unsigned int seen, wrong;
 
+/* Each byte counts, also between the members. */
 static void on_record(void *userdata, const struct km_journal_record *r)
 {
+	const void *bytes = r;
+
 	(void)userdata;
-	wrong += seen >= RECORDS || memcmp(r, good + RECORD * seen, sizeof(*r)) != 0;
+	wrong += seen >= RECORDS || memcmp(bytes, good + RECORD * seen, sizeof(*r)) != 0;
 	seen++;
 }
 

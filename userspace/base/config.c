@@ -23,7 +23,7 @@ const char *const km_service_kind_names[KM_SERVICE_KIND_MAX + 1] = {
 /* A day of a host that is busy beyond reason. */
 #define RECORDING_MAX (64ULL << 30)
 
-#define SET(member) offsetof(struct km_settings, member)
+#define SET(member)   offsetof(struct km_settings, member)
 
 /* history is read as a duration into history_days and divided then. */
 static const struct km_json_field settings_fields[] = {

@@ -96,8 +96,8 @@ def details(s):
     return text
 
 
-def write(s):
-    text = table(s)
+def write(s, note):
+    text = table(s) + (f"\n{note}\n" if note else "")
     RESULTS.write_text(f"# How good the forecasts are in real faults\n\n{text}\n{details(s)}")
     readme = README.read_text()
     begin, end = (readme.find(m) for m in MARKS)

@@ -269,6 +269,7 @@ def main():
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--verbose", action="store_true", help="each run and each false alarm")
     parser.add_argument("--write", action="store_true", help="RESULTS.md and README.md")
+    parser.add_argument("--note", default="", help="how it was recorded, for the pages")
     parser.add_argument("--facts", type=Path, help="there, a .facts file a batch")
     parser.add_argument("dirs", nargs="+", type=Path)
     args = parser.parse_args()
@@ -281,7 +282,7 @@ def main():
     text = report.table(scores) + "\n" + report.details(scores)
     print(text, end="")
     if args.write:
-        report.write(scores)
+        report.write(scores, args.note)
     for b in batches if args.facts else ():
         (args.facts / b.name).with_suffix(".facts").write_text(b.facts())
 

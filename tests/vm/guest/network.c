@@ -3,6 +3,8 @@
 #include "vm/guest/guest.h"
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 static bool to_port(const void *raw, uint64_t port)
@@ -153,10 +155,51 @@ static bool in_time_wait(struct guest *g)
 	return connections(g, true, "net.timewait");
 }
 
+/* A connection to oneself: a segment for each of its bytes, then its end. */
+static void talk(int segments)
+{
+	struct sockaddr_in a;
+	int one = 1, listener = guest_bound(&a), near = socket(AF_INET, SOCK_STREAM, 0), far;
+	char byte = 0;
+
+	if (listen(listener, 1) < 0 || connect(near, (void *)&a, sizeof(a)) < 0)
+		_exit(errno);
+	far = accept(listener, NULL, NULL);
+	setsockopt(near, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	while (segments--)
+		if (write(near, &byte, 1) != 1 || read(far, &byte, 1) != 1)
+			_exit(errno);
+	close(near);
+	close(far);
+	close(listener);
+}
+
+static void talk_on(void)
+{
+	guest_enter_group();
+	for (;;) {
+		talk(100);
+		usleep(100000);
+	}
+}
+
+/* Nothing is lost on the way to oneself. What the first pass sees is where it counts from. */
+static bool sent_again(struct guest *g)
+{
+	uint32_t pid = GUEST_CHILD(talk_on());
+	const struct km_raw_value *v = guest_count(g, "net.retransmit_share", NULL, 0);
+
+	guest_end(pid);
+	WANT_RECORD(g, v);
+	WANT(g, v->value <= 10000); /* 1 % */
+	return true;
+}
+
 const struct guest_case guest_network[] = {
 	{ "net.connect.failures", a_refused_connect },
 	{ "net.retransmits", a_retransmit },
 	{ "net.resets", a_reset },
+	{ "net.retransmit_share", sent_again },
 	{ "net.conntrack.used", tracked },
 	{ "net.timewait", in_time_wait },
 	{ "net.established", established },

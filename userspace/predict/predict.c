@@ -258,7 +258,7 @@ static bool moved(const struct row *r, uint64_t now_ns)
 /* What goes on for seconds only is of no use later. */
 static bool is_sudden(uint32_t kind)
 {
-	return kind == KM_HANG || kind == KM_DEPENDENCY;
+	return kind == KM_HANG || kind == KM_DEPENDENCY || kind == KM_CRASH_LOOP;
 }
 
 /* That it has become more likely than not: once in the time it is in force. */

@@ -107,6 +107,23 @@ static void each_further_crash_makes_it_surer(void **state)
 	assert_true(p > 0.9);
 }
 
+/* Got over it, by what it looked like; two seconds later it ends again. */
+static void one_that_comes_back_is_said_again_at_once(void **state)
+{
+	struct loop *l = *state;
+
+	for (int i = 0; i < 3; i++)
+		ended(l, 0, SECOND, 256);
+	assert_true(looks(l, 0));
+	l->service.state = KM_SERVICE_UP;
+	assert_false(looks(l, 20 * SECOND));
+	assert_int_equal(l->now->change, KM_GONE);
+	l->service.state = KM_SERVICE_DOWN;
+	ended(l, 0, 22 * SECOND, 256);
+	assert_true(looks(l, 22 * SECOND));
+	assert_int_equal(l->now->change, KM_APPEARED);
+}
+
 static void long_lives_are_no_loop(void **state)
 {
 	struct loop *l = *state;
@@ -250,6 +267,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ROW(the_third_crash_is_enough_and_the_second_is_not),
 		ROW(each_further_crash_makes_it_surer),
+		ROW(one_that_comes_back_is_said_again_at_once),
 		ROW(long_lives_are_no_loop),
 		ROW(lives_far_shorter_than_the_usual_ones_are_a_loop),
 		ROW(one_long_life_between_begins_the_count_anew),

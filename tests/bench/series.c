@@ -13,8 +13,10 @@
 /* With a limit: memory, descriptors, threads. */
 #define PER_SERVICE 3
 #define SAMPLES     64
-#define ROUNDS      7
-#define LIMIT       1e9
+/* Of a service, where memory is counted. */
+#define SIGNALS 16
+#define ROUNDS  7
+#define LIMIT   1e9
 
 struct world {
 	char *series; /* SERIES of them */
@@ -121,20 +123,18 @@ static size_t row_size(struct km_predict *p, const char *name)
 	return km_table_opts(t[i])->row_size;
 }
 
-/* All rows that a service has when each signal that predictors look at was measured, shared among
- * these signals. Those of endpoints are endpoints' own. */
+/* All rows of a service with SIGNALS signals of which LIMITED have a limit (memory, descriptors,
+ * threads, the accept queue), and what finds them, shared among its signals. What is learnt is one
+ * row, however few signals there are. Rows of endpoints are endpoints' own. */
 static void print_kept(struct km_predict *p)
 {
-	enum {
-		LIMITED = 4, /* memory, descriptors, threads, the accept queue */
-		BESIDES = 2, /* of these, not in km_watched: memory, the accept queue */
-		OF_ENDPOINTS = 3,
-		SIGNALS = KM_W_MAX - OF_ENDPOINTS + BESIDES
-	};
-	size_t fits = LIMITED * sizeof(struct km_measure_row);
-	size_t values = (SIGNALS - LIMITED) * sizeof(struct km_value);
-	size_t learnt = row_size(p, "watched");
-	size_t said = (LIMITED + KM_FORECAST_KIND_MAX - 1) * row_size(p, "forecasts");
+	enum { LIMITED = 4, FORECASTS = LIMITED + KM_FORECAST_KIND_MAX - 1 };
+	/* Two entries of hash and slot a row, and up to twice that after the index has grown. */
+	const size_t find = 4 * 2 * sizeof(uint32_t);
+	size_t fits = LIMITED * (sizeof(struct km_measure_row) + find);
+	size_t values = (SIGNALS - LIMITED) * (sizeof(struct km_value) + find);
+	size_t learnt = row_size(p, "watched") + find;
+	size_t said = FORECASTS * (row_size(p, "forecasts") + find);
 
 	printf("%-30s %6zu bytes (of a service with %d: fits %zu, values %zu, learnt %zu, "
 	       "forecasts %zu)\n",
